@@ -1,0 +1,336 @@
+"""The vocabulary of Marginalia. Frozen value objects; imports nothing of ours.
+
+Positions in text are UTF-16 code units unless a name says otherwise, because that is what
+editors (LSP, JavaScript) count in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+Json: TypeAlias = Any  # what json.loads gives
+JsonObject: TypeAlias = dict[str, Any]
+
+
+class Task(StrEnum):
+    """What a provider is asked for. The first four are configured by AI_<TASK>_PROVIDER."""
+
+    ANALYSIS = "analysis"
+    SUGGESTIONS = "suggestions"
+    QA = "qa"
+    DIAGRAMS = "diagrams"
+    EMBEDDING = "embedding"
+    GATEWAY = "gateway"
+
+
+EDITOR_TASKS = (Task.ANALYSIS, Task.SUGGESTIONS, Task.QA, Task.DIAGRAMS)
+
+
+class Tier(StrEnum):
+    """Which of a provider's models: each provider names one per tier."""
+
+    FAST = "fast"
+    QUALITY = "quality"
+    CODE = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `claims` go to the database as the JWT's claims and decide what its rows are."""
+
+    tenant_id: str
+    role: Literal["authenticated", "service_role"] = "authenticated"
+    claims: Mapping[str, Json] = field(default_factory=dict)
+
+
+LOCAL_TENANT_ID = "00000000-0000-4000-8000-000000000001"
+LOCAL_CALLER = Caller(
+    tenant_id=LOCAL_TENANT_ID,
+    claims={
+        "sub": LOCAL_TENANT_ID,
+        "role": "authenticated",
+        "app_metadata": {"tenant_id": LOCAL_TENANT_ID},
+    },
+)
+
+
+# --- asking a provider ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """A named JSON Schema the answer must satisfy."""
+
+    name: str
+    schema: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is asked. No model: the task's targets choose it. None means: not sent."""
+
+    messages: tuple[Message, ...]
+    max_output_tokens: int | None = None
+    temperature: float | None = None
+    response_schema: JsonSchema | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them, or our estimate when `estimated`."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.estimated or other.estimated,
+        )
+
+
+class Outcome(StrEnum):
+    """How one attempt at one provider ended."""
+
+    OK = "ok"
+    CANCELLED = "cancelled"  # the client left, or another attempt won
+    CONNECT_ERROR = "connect_error"
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    AUTH_ERROR = "auth_error"
+    NOT_FOUND = "not_found"
+    BAD_REQUEST = "bad_request"
+    CONTEXT_LENGTH = "context_length_exceeded"
+    CONTENT_FILTER = "content_filtered"
+    CUT = "cut"  # the stream ended without a finish reason
+    PROTOCOL_ERROR = "protocol_error"  # the answer was not what the API promises
+    MALFORMED_OUTPUT = "malformed_output"  # a good answer whose text did not satisfy the schema
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request to one provider: one row of `ai_usage`. Cost None means unknown, never free."""
+
+    request_id: str
+    tenant_id: str
+    task: Task
+    provider: str
+    model: str
+    outcome: Outcome
+    usage: Usage
+    cost_usd: Decimal | None
+    started_at: datetime
+    duration_ms: float
+    first_token_ms: float | None = None
+    status: int | None = None  # HTTP status; None when none came
+    code: str | None = None  # the provider's own error code
+    streamed: bool = False
+
+
+# --- what a stream of one answer is made of ------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStart:
+    provider: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Another provider goes on from here."""
+
+    from_provider: str
+    to_provider: str
+    to_model: str
+    reason: str  # an Outcome's value
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Drop the text sent so far: what follows starts anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The answer is whole. Provider and model are those that served its last part."""
+
+    provider: str
+    model: str
+    reason: Literal["stop", "length", "tool_calls"]
+    usage: Usage  # of all attempts together
+    cost_usd: Decimal | None  # None when any attempt's cost is unknown
+    attempts: int
+
+
+StreamEvent: TypeAlias = StreamStart | TextDelta | Switch | Reset | Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer: a collected stream."""
+
+    text: str
+    finish: Finish
+
+
+# --- documents, chunks, anchors ------------------------------------------------------------------
+
+
+class DocumentKind(StrEnum):
+    """Which of a document's content fields is its context."""
+
+    MARKDOWN = "markdown"
+    TYPESCRIPT = "typescript"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A stored document. `content` is its context: the first content field that is not null."""
+
+    document_id: str
+    title: str
+    kind: DocumentKind
+    content: str
+    content_hash: str  # SHA-256 of the content's UTF-8, hexadecimal
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSummary:
+    document_id: str
+    title: str
+    kind: DocumentKind | None  # None: all three content fields are null
+    content_hash: str | None
+    indexed: bool  # chunks of this very content are searchable
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage of a document: `content[start:end]` in UTF-16 code units, verbatim."""
+
+    ordinal: int  # 0-based position among the document's chunks
+    text: str
+    start: int  # UTF-16 code units
+    end: int
+    start_line: int  # 0-based, as in LSP
+    end_line: int  # 0-based, inclusive
+    heading_path: tuple[str, ...]  # from the outermost heading inwards
+    tokens: int
+    text_hash: str  # SHA-256 of what is embedded (heading path and text), hexadecimal
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A retrieved chunk. `chunk_id` is stable while the chunk's text stands in its document."""
+
+    chunk_id: str
+    document_id: str
+    document_title: str
+    content_hash: str
+    text: str
+    start: int
+    end: int
+    start_line: int
+    end_line: int
+    heading_path: tuple[str, ...]
+    similarity: float | None  # cosine, None when found by words alone
+    score: float  # fused rank; only its order means something
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    start: int  # UTF-16 code units
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    exact: str
+    prefix: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A place in a document's text, by position and by quote.
+
+    W3C Web Annotation Data Model, 4.2.4 TextQuoteSelector and 4.2.5 TextPositionSelector
+    (https://www.w3.org/TR/annotation-model/), positions in UTF-16 code units.
+    """
+
+    content_hash: str
+    position: Position
+    quote: Quote
+    document_id: str | None = None
+
+    def to_json(self) -> JsonObject:
+        return {
+            "document_id": self.document_id,
+            "content_hash": self.content_hash,
+            "position": {"start": self.position.start, "end": self.position.end},
+            "quote": {
+                "exact": self.quote.exact,
+                "prefix": self.quote.prefix,
+                "suffix": self.quote.suffix,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What stands in every answer's `meta`."""
+
+    request_id: str
+    provider: str | None = None
+    model: str | None = None
+    cached: bool = False
+    degraded: bool = False
+    attempts: int = 0
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: Decimal | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+    def to_json(self) -> JsonObject:
+        return {
+            "request_id": self.request_id,
+            "provider": self.provider,
+            "model": self.model,
+            "cached": self.cached,
+            "degraded": self.degraded,
+            "attempts": self.attempts,
+            "usage": {
+                "input_tokens": self.usage.input_tokens,
+                "output_tokens": self.usage.output_tokens,
+            },
+            "cost_usd": None if self.cost_usd is None else float(self.cost_usd),
+            **self.extra,
+        }
