@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from shared.errors import ConfigurationError
@@ -123,7 +123,7 @@ class _Reader:
             return default
         if found not in allowed:
             raise ConfigurationError(name, f"found {found!r}; allowed are {', '.join(allowed)}")
-        return cast(_Choice, found)
+        return found
 
     def providers(self, name: str, default: str) -> tuple[Provider, ...]:
         """A comma-separated chain of providers; `none` or an empty chain means no provider."""
