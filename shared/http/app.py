@@ -1,0 +1,203 @@
+"""`create_app`: CORS, request ids, errors and the access log around Starlette's router."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import quote
+from uuid import uuid4
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match, Route
+from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
+
+from shared.errors import MethodNotAllowed, NotFound
+from shared.http.answers import REQUEST_ID, AnswerAborted, as_api_error, error_answer
+
+access_log = logging.getLogger("marginalia.access")
+
+CLIENT_CLOSED = 499  # nginx's status for a client that left before the answer; logged, never sent
+
+# What supabase-js, the OpenAI SDKs and the AI SDK send; a preflight may name further ones.
+ALLOWED_HEADERS = (
+    "authorization, x-client-info, apikey, content-type, x-region, x-retry-count, traceparent, "
+    "tracestate, baggage, last-event-id, x-request-id, idempotency-key"
+)
+ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+EVERY_ANSWER = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", ALLOWED_METHODS.encode()),
+    (b"access-control-allow-headers", ALLOWED_HEADERS.encode()),
+    (b"access-control-expose-headers", b"x-request-id, retry-after, allow, x-vercel-ai-ui-message-stream"),
+    (b"x-content-type-options", b"nosniff"),
+)
+MAX_ASKED_HEADERS = 2_000  # characters of Access-Control-Request-Headers that are looked at
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}")
+
+
+def random_id() -> str:
+    return str(uuid4())
+
+
+def create_app(
+    routes: Sequence[BaseRoute],
+    *,
+    lifespan: Lifespan[Starlette] | None = None,
+    new_request_id: Callable[[], str] = random_id,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Starlette:
+    """An ASGI app whose every answer has CORS headers and a request id, errors in our shape.
+
+    Endpoints raise ApiErrors. Apps made here can be mounted in one another: the outermost one's
+    edge serves. A path with a slash too many is unknown: a redirect would lose bodies and CORS.
+    """
+    return _App(routes, lifespan, lambda app: Edge(app, new_request_id=new_request_id, clock=clock))
+
+
+class _App(Starlette):
+    """Starlette with our edge in place of its two error middlewares."""
+
+    def __init__(
+        self,
+        routes: Sequence[BaseRoute],
+        lifespan: Lifespan[Starlette] | None,
+        edge: Callable[[ASGIApp], ASGIApp],
+    ) -> None:
+        super().__init__(routes=routes, lifespan=lifespan)
+        self.router.redirect_slashes = False
+        self._edge = edge
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = self.router
+        for middleware in reversed(self.user_middleware):
+            app = middleware.cls(app, *middleware.args, **middleware.kwargs)
+        return self._edge(app)
+
+
+class Edge:
+    def __init__(
+        self, app: ASGIApp, *, new_request_id: Callable[[], str], clock: Callable[[], float]
+    ) -> None:
+        self._app = app
+        self._new_request_id = new_request_id
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or REQUEST_ID in scope:
+            await self._app(scope, receive, send)
+            return
+        started = self._clock()
+        exchange = Exchange(self._request_id(scope), send)
+        scope[REQUEST_ID] = exchange.request_id
+        path = _path(scope)  # now: routing changes the scope
+        try:
+            await self._serve(scope, receive, exchange)
+        finally:
+            milliseconds = (self._clock() - started) * 1000
+            access_log.info(
+                "%s %s %d %.1fms request_id=%s",
+                scope["method"],
+                path,
+                exchange.status,
+                milliseconds,
+                exchange.request_id,
+            )
+
+    def _request_id(self, scope: Scope) -> str:
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                sent: str = value.decode("latin-1")
+                return sent if _REQUEST_ID.fullmatch(sent) else self._new_request_id()
+        return self._new_request_id()
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
+        try:
+            if scope["method"] == "OPTIONS":
+                await _options(scope)(scope, receive, exchange.send)
+            else:
+                await self._app(scope, receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = CLIENT_CLOSED
+        except AnswerAborted:
+            raise
+        except Exception as error:
+            answer = _error_answer(error, scope, exchange.request_id)
+            if exchange.started:
+                raise AnswerAborted from None
+            await answer(scope, receive, exchange.send)
+
+
+class Exchange:
+    """One request's answer on its way out: adds the headers that every answer has."""
+
+    def __init__(self, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self.status = CLIENT_CLOSED
+        self.started = False
+        self._send = send
+
+    def send(self, message: Message) -> Awaitable[None]:
+        # Not async: this stands in the way of every event of every stream.
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = list(message.get("headers", ()))
+            given = {name for name, _ in headers}
+            headers.extend(header for header in EVERY_ANSWER if header[0] not in given)
+            headers.append((b"x-request-id", self.request_id.encode("ascii")))
+            message = {**message, "headers": headers}
+        return self._send(message)
+
+
+def _path(scope: Scope) -> str:
+    """As it was sent, without its query: percent-encoded, so that it cannot break a log line."""
+    raw = scope.get("raw_path")
+    return raw.decode("ascii", "replace").partition("?")[0] if raw else quote(scope["path"])
+
+
+def _error_answer(error: Exception, scope: Scope, request_id: str) -> Response:
+    known = as_api_error(error, request_id)
+    where = f"{scope['method']} {scope['path'][:200]}"
+    if isinstance(error, HTTPException) and error.status_code == 404:
+        known = NotFound(f"There is no endpoint {where}")
+    if isinstance(known, MethodNotAllowed):
+        allowed = ", ".join(sorted(_methods_at(scope)))
+        known = MethodNotAllowed(f"{where} is not possible; allowed are {allowed}")
+        return error_answer(known, request_id, {"allow": allowed})
+    return error_answer(known, request_id, {})
+
+
+def _methods_at(scope: Scope) -> set[str]:
+    """The methods of every route at this path, in the innermost app that has seen it."""
+    methods = {"OPTIONS"}
+    for route in scope["app"].routes:
+        if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return methods
+
+
+def _options(scope: Scope) -> Response:
+    """A preflight's answer (Fetch standard, 3.3.3): no body, and no type of one."""
+    headers = Headers(scope=scope)
+    asked = headers.get("access-control-request-headers", "")[:MAX_ASKED_HEADERS].lower()
+    names = dict.fromkeys(ALLOWED_HEADERS.split(", "))
+    names.update(
+        dict.fromkeys(name for part in asked.split(",") if _HEADER_NAME.fullmatch(name := part.strip()))
+    )
+    return Response(
+        status_code=204,
+        headers={
+            "allow": ", ".join(sorted(_methods_at(scope))),
+            "access-control-allow-headers": ", ".join(names),
+            "access-control-max-age": "86400",
+            "vary": "access-control-request-headers",
+        },
+    )
