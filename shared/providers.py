@@ -23,12 +23,14 @@ class Provider:
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     # How JSON is asked for: by schema, as any JSON object, or by the prompt alone.
     json_output: Literal["schema", "object", "prompt"] = "object"
+    schema_in_prompt: bool = False  # the schema binds the decoder, but the model does not see it
     usage_in_streams: bool = True  # understands stream_options.include_usage
     accepts_prefill: bool = False  # goes on from a last message of the assistant's
     refuses: frozenset[str] = frozenset()  # parameters answered with an error
-    reasoning_model_prefixes: tuple[str, ...] = ()  # models that refuse `temperature`
+    reasoning_model_prefixes: tuple[str, ...] = ()  # models that refuse `temperature` and `stop`
     embedding_model: str | None = None  # None: has no embeddings endpoint
     embedding_takes_dimensions: bool = False
+    embedding_base64: bool = False  # gives vectors as base64 of little-endian float32 when asked
     embedding_batch: int = 256  # texts a request
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,6 +56,7 @@ PROVIDERS: Mapping[str, Provider] = {
                 "Qwen/Qwen2.5-Coder-32B-Instruct",
             ),
             json_output="schema",
+            schema_in_prompt=True,
             accepts_prefill=True,
             embedding_model="BAAI/bge-base-en-v1.5",
         ),
@@ -66,6 +69,7 @@ PROVIDERS: Mapping[str, Provider] = {
             reasoning_model_prefixes=("o1", "o3", "o4", "gpt-5"),
             embedding_model="text-embedding-3-small",
             embedding_takes_dimensions=True,
+            embedding_base64=True,
         ),
         Provider(
             name="anthropic",
@@ -113,6 +117,7 @@ PROVIDERS: Mapping[str, Provider] = {
             models=_tiers("llama3.1", "llama3.1", "qwen2.5-coder"),
             needs_key=False,
             json_output="schema",
+            schema_in_prompt=True,
             embedding_model="nomic-embed-text",
             embedding_batch=64,
         ),

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
+from uuid import uuid4
 
 Json: TypeAlias = Any  # what json.loads gives
 JsonObject: TypeAlias = dict[str, Any]
@@ -57,6 +58,15 @@ LOCAL_CALLER = Caller(
         "app_metadata": {"tenant_id": LOCAL_TENANT_ID},
     },
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext:
+    """Whose request an attempt belongs to, for the ledger."""
+
+    request_id: str
+    tenant_id: str
+    task: Task
 
 
 # --- asking a provider ---------------------------------------------------------------------------
@@ -144,6 +154,7 @@ class Attempt:
     status: int | None = None  # HTTP status; None when none came
     code: str | None = None  # the provider's own error code
     streamed: bool = False
+    attempt_id: str = field(default_factory=lambda: str(uuid4()))  # writing it twice gives one row
 
 
 # --- what a stream of one answer is made of ------------------------------------------------------

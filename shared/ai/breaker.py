@@ -1,0 +1,183 @@
+"""Which providers rest: a circuit breaker for each provider and model. Pure, with the clock passed in.
+
+    CLOSED     asked as usual; too many failures, or a provider's own word (Retry-After), open it
+    OPEN       at rest: passed over while another target is left
+    HALF_OPEN  the rest is over: one probe at a time; a good one closes it, a bad one doubles the rest
+
+A probe is also let through before the rest is over when a request has nobody else to ask: so the
+only provider there is gets one request at a time, and its recovery is seen at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from shared.ai.retry import DEADLINE
+from shared.providers import Target
+from shared.types import Attempt, Outcome
+
+_MAX_KEPT = 1024  # breakers; a gateway's callers may name any model
+
+
+class State(StrEnum):
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """When a breaker opens, and for how long. Times in seconds."""
+
+    consecutive_failures: int = 5
+    failure_rate: float = 0.5
+    least_calls: int = 20  # before the rate says anything
+    window: float = 60.0
+    first_rest: float = 5.0  # doubled with each bad probe
+    max_rest: float = 60.0
+    max_asked_rest: float = 300.0  # a provider that asks for longer is tried again then
+
+
+_FAILURES = frozenset(
+    {
+        Outcome.CONNECT_ERROR,
+        Outcome.TIMEOUT,
+        Outcome.RATE_LIMITED,
+        Outcome.SERVER_ERROR,
+        Outcome.CUT,
+        Outcome.PROTOCOL_ERROR,
+    }
+)
+
+
+class Breaker:
+    """One provider's model."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._results: deque[tuple[float, bool]] = deque(maxlen=4 * policy.least_calls)
+        self._consecutive = 0
+        self._rest_until: float | None = None  # None: closed
+        self._rest = policy.first_rest
+        self._probing = False
+
+    def state(self, now: float) -> State:
+        if self._rest_until is None:
+            return State.CLOSED
+        return State.OPEN if now < self._rest_until else State.HALF_OPEN
+
+    def admits(self, now: float) -> bool:
+        """Whether a request may go here as a matter of course."""
+        state = self.state(now)
+        return state is State.CLOSED or (state is State.HALF_OPEN and not self._probing)
+
+    @property
+    def admits_probe(self) -> bool:
+        """Whether a request with nobody else to ask may go here."""
+        return self._rest_until is None or not self._probing
+
+    def rest_left(self, now: float) -> float:
+        return 0.0 if self._rest_until is None else max(0.0, self._rest_until - now)
+
+    def begin(self) -> None:
+        """A request goes out: a probe, unless closed."""
+        self._probing = self._rest_until is not None
+
+    def succeed(self, now: float) -> None:
+        self._probing = False
+        self._consecutive = 0
+        self._results.append((now, True))
+        if self._rest_until is not None:
+            self._results.clear()
+            self._rest_until, self._rest = None, self._policy.first_rest
+
+    def fail(self, now: float) -> None:
+        was_probe = self._probing
+        self._probing = False
+        self._consecutive += 1
+        self._results.append((now, False))
+        if was_probe:
+            self._rest = min(self._policy.max_rest, self._rest * 2)
+            self._open(now + self._rest)
+        elif self._rest_until is None and self._too_many(now):
+            self._open(now + self._rest)
+
+    def give_up(self) -> None:
+        """A request ended without saying anything about the provider."""
+        self._probing = False
+
+    def rest(self, seconds: float, now: float) -> None:
+        """The provider itself asked not to be asked for so long."""
+        self._open(now + min(seconds, self._policy.max_asked_rest))
+
+    def _open(self, until: float) -> None:
+        self._rest_until = max(until, self._rest_until or until)
+
+    def _too_many(self, now: float) -> bool:
+        if self._consecutive >= self._policy.consecutive_failures:
+            return True
+        recent = [good for when, good in self._results if now - when <= self._policy.window]
+        bad = recent.count(False)
+        return len(recent) >= self._policy.least_calls and bad >= self._policy.failure_rate * len(recent)
+
+
+_Key: TypeAlias = tuple[str, str, str, str | None]
+
+
+class Health:
+    """The breakers of all targets. The same model behind another address or key is another target."""
+
+    def __init__(self, clock: Callable[[], float], policy: Policy | None = None) -> None:
+        self._clock = clock
+        self._policy = policy or Policy()
+        self._breakers: dict[_Key, Breaker] = {}
+
+    def admits(self, target: Target) -> bool:
+        breaker = self._breakers.get(_key(target))
+        return breaker is None or breaker.admits(self._clock())
+
+    def admits_probe(self, target: Target) -> bool:
+        breaker = self._breakers.get(_key(target))
+        return breaker is None or breaker.admits_probe
+
+    def rest_left(self, target: Target) -> float:
+        """Seconds until it may be asked again."""
+        breaker = self._breakers.get(_key(target))
+        return 0.0 if breaker is None else breaker.rest_left(self._clock())
+
+    def state(self, target: Target) -> State:
+        breaker = self._breakers.get(_key(target))
+        return State.CLOSED if breaker is None else breaker.state(self._clock())
+
+    def begin(self, target: Target) -> None:
+        """Must be followed by `settle` with the row of this attempt."""
+        self._breaker(target).begin()
+
+    def settle(self, target: Target, row: Attempt) -> None:
+        breaker = self._breaker(target)
+        if row.outcome is Outcome.CANCELLED or row.code == DEADLINE:
+            breaker.give_up()
+        elif row.outcome in _FAILURES:
+            breaker.fail(self._clock())
+        else:
+            breaker.succeed(self._clock())
+
+    def rest(self, target: Target, seconds: float) -> None:
+        self._breaker(target).rest(seconds, self._clock())
+
+    def _breaker(self, target: Target) -> Breaker:
+        key = _key(target)
+        breaker = self._breakers.get(key)
+        if breaker is None:
+            if len(self._breakers) >= _MAX_KEPT:
+                self._breakers.pop(next(iter(self._breakers)))
+            breaker = self._breakers[key] = Breaker(self._policy)
+        return breaker
+
+
+def _key(target: Target) -> _Key:
+    return (target.provider.name, target.model, target.base_url, target.api_key)

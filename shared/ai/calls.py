@@ -1,0 +1,265 @@
+"""One attempt: a request to one provider, timed, measured, and recorded exactly once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.ai.client import Client
+from shared.ai.failover import Ask
+from shared.ai.frames import FinishReason, Frame
+from shared.ai.payload import chat_payload
+from shared.ai.prices import cost_usd
+from shared.ai.retry import DEADLINE, SILENCE
+from shared.ai.watchdog import Watchdog
+from shared.errors import ProviderError
+from shared.providers import Target
+from shared.settings import Limits
+from shared.types import Attempt, CallContext, ChatRequest, Outcome, Usage
+
+logger = logging.getLogger(__name__)
+
+USAGE_GRACE = 0.5  # seconds that an answer with a finish reason may take to send its usage
+_DRAIN_GRACE = 0.1  # seconds that a body may take to end, so that its connection can serve again
+
+
+@dataclass(frozen=True, slots=True)
+class Instruments:
+    """Where attempts are recorded, and by which clocks."""
+
+    record: Callable[[Attempt], None]
+    clock: Callable[[], float]  # seconds, monotonic
+    now: Callable[[], datetime]  # the wall clock, UTC
+
+
+class Meter:
+    """Measures one attempt and writes its row, once."""
+
+    def __init__(
+        self, target: Target, context: CallContext, instruments: Instruments, *, streamed: bool
+    ) -> None:
+        self.usage: Usage | None = None  # as the provider counted
+        self.row: Attempt | None = None
+        self._target = target
+        self._context = context
+        self._instruments = instruments
+        self._streamed = streamed
+        self._started_at = instruments.now()
+        self._began = instruments.clock()
+        self._first_token: float | None = None
+
+    def token(self) -> None:
+        """Text has come."""
+        if self._first_token is None:
+            self._first_token = self._instruments.clock()
+
+    def settle(
+        self, outcome: Outcome, error: ProviderError | None = None, *, estimate: Usage | None = None
+    ) -> None:
+        """Writes the row, unless it is written. `estimate` stands in where the provider did not count."""
+        if self.row is not None:
+            return
+        usage = self.usage or estimate or Usage()
+        target = self._target
+        self.row = Attempt(
+            request_id=self._context.request_id,
+            tenant_id=self._context.tenant_id,
+            task=self._context.task,
+            provider=target.provider.name,
+            model=target.model,
+            outcome=outcome,
+            usage=usage,
+            cost_usd=cost_usd(target.provider.name, target.model, usage),
+            started_at=self._started_at,
+            duration_ms=self._milliseconds(self._instruments.clock()) or 0.0,
+            first_token_ms=self._milliseconds(self._first_token),
+            status=(200 if outcome is Outcome.OK else None) if error is None else error.status,
+            code=None if error is None else error.code,
+            streamed=self._streamed,
+        )
+        self._instruments.record(self.row)
+        _log(self.row)
+
+    def _milliseconds(self, moment: float | None) -> float | None:
+        return None if moment is None else round((moment - self._began) * 1000, 3)
+
+
+class ChatCall:
+    """One streamed chat completion. Iterate `frames()` to its end, within `aclosing`.
+
+    Once `finished`, what remains of `frames()` is only the connection's tidy end. The row is written
+    by `settle()`, or by `frames()` itself when the attempt fails or is given up.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        ask: Ask,
+        limits: Limits,
+        *,
+        deadline: float,
+        context: CallContext,
+        instruments: Instruments,
+        streamed: bool,
+    ) -> None:
+        self.finish: FinishReason | None = None
+        self.finished = False
+        self._client = client
+        self._ask = ask
+        self._limits = limits
+        self._deadline = deadline
+        self._clock = instruments.clock
+        self._meter = Meter(ask.target, context, instruments, streamed=streamed)
+        self._watchdog = Watchdog()
+        self._waited = 0.0  # seconds of waiting since the model last gave a sign of life
+        self._answering = False  # the provider has begun, be it without a word
+        self._alive = False
+        self._refused = False
+        self._received = 0  # bytes of text
+
+    @property
+    def row(self) -> Attempt | None:
+        return self._meter.row
+
+    async def frames(self) -> AsyncGenerator[Sequence[Frame], None]:
+        """The answer's frames as they come. Raises ProviderError; an end without a finish reason is one."""
+        payload = chat_payload(self._ask.request, self._ask.target, prefill=self._ask.prefill)
+        chat = self._client.chat(self._ask.target, payload, connect_timeout=self._limits.connect_timeout)
+        try:
+            async with aclosing(chat) as batches:
+                while not self.finished:
+                    yield self._take(await self._next(batches))
+                await self._drain(batches)
+        except ProviderError as error:
+            self.settle(error.outcome, error)
+            raise
+        finally:
+            self._watchdog.close()
+            self._meter.settle(Outcome.CANCELLED, estimate=self._estimate(begun=self._answering))
+
+    def settle(self, outcome: Outcome, error: ProviderError | None = None) -> None:
+        self._meter.settle(outcome, error, estimate=self._estimate())
+
+    async def _next(self, batches: AsyncGenerator[Sequence[Frame], None]) -> Sequence[Frame] | None:
+        """None at the end of the body, and when nothing more is worth waiting for."""
+        seconds, code = self._patience()
+        began = self._clock()
+        try:
+            return await self._watchdog.wait(anext(batches, None), seconds)
+        except TimeoutError:
+            if self.finish is not None:
+                return None
+            raise ProviderError(
+                Outcome.TIMEOUT, "nothing came in time", status=self._status, code=code
+            ) from None
+        except ProviderError as error:
+            if self.finish is not None:
+                return None  # whatever happened after the finish reason, the answer is whole
+            raise self._lost(error) from None
+        finally:
+            self._waited += self._clock() - began
+
+    def _patience(self) -> tuple[float, str]:
+        """How long the next batch may take, and what it means when it does not come."""
+        if self.finish is not None:
+            limit, code = USAGE_GRACE, ""
+        elif self._alive:
+            limit, code = self._limits.idle_timeout, "idle_timeout"
+        else:
+            limit, code = self._limits.first_token_timeout, SILENCE
+        left = self._deadline - self._clock()
+        if left < limit - self._waited:
+            return max(0.0, left), DEADLINE
+        return max(0.0, limit - self._waited), code
+
+    @property
+    def _status(self) -> int | None:
+        return 200 if self._alive else None
+
+    def _lost(self, error: ProviderError) -> ProviderError:
+        """A connection that breaks within the answer has cut it."""
+        if error.outcome is Outcome.CONNECT_ERROR and self._alive:
+            return ProviderError(Outcome.CUT, error.detail, status=200, code="connection_lost")
+        return error
+
+    def _take(self, batch: Sequence[Frame] | None) -> Sequence[Frame]:
+        if batch is None:
+            self._end()
+            return ()
+        self._answering = True
+        for index, frame in enumerate(batch):
+            self._note(frame)
+            if frame.failure is not None:
+                return self._fail_after(batch[:index], frame.failure)
+            if frame.done:
+                self._end()
+        if self.finish is not None and self._meter.usage is not None:
+            self._end()
+        return batch
+
+    def _fail_after(self, good: Sequence[Frame], failure: ProviderError) -> Sequence[Frame]:
+        if self.finish is None:
+            raise failure
+        self._end()
+        return good
+
+    def _note(self, frame: Frame) -> None:
+        if frame.alive:
+            self._alive, self._waited = True, 0.0
+        if frame.text:
+            self._meter.token()
+            self._received += len(frame.text) if frame.text.isascii() else len(frame.text.encode())
+        self._refused = self._refused or frame.refused
+        self._meter.usage = frame.usage or self._meter.usage
+        self.finish = frame.finish or self.finish
+
+    def _end(self) -> None:
+        if self.finish is None:
+            raise ProviderError(Outcome.CUT, "ended without a finish reason", status=200)
+        if self._refused and not self._received:
+            raise ProviderError(Outcome.CONTENT_FILTER, "the model refused", status=200, code="refusal")
+        self.finished = True
+
+    async def _drain(self, batches: AsyncGenerator[Sequence[Frame], None]) -> None:
+        """Reads on to the end of the body, so that the connection is kept, if it ends soon."""
+        try:
+            while await self._watchdog.wait(anext(batches, None), _DRAIN_GRACE) is not None:
+                pass
+        except (TimeoutError, ProviderError):
+            return
+
+    def _estimate(self, *, begun: bool = False) -> Usage | None:
+        """What an attempt used that the provider did not count: nothing, if it came to nothing.
+
+        One that is cancelled after the provider has `begun` is charged for what it was asked.
+        """
+        if not self._received and not begun:
+            return None
+        return Usage(_tokens(_size(self._ask.request)), _tokens(self._received), estimated=True)
+
+
+def _size(request: ChatRequest) -> int:
+    return sum(len(message.content.encode()) for message in request.messages)
+
+
+def _tokens(size: int) -> int:
+    """About four bytes of UTF-8 make a token, in most languages and models."""
+    return -(-size // 4)
+
+
+def _log(row: Attempt) -> None:
+    logger.log(
+        logging.INFO if row.outcome in (Outcome.OK, Outcome.CANCELLED) else logging.WARNING,
+        "provider=%s model=%s task=%s outcome=%s status=%s code=%s ms=%.0f request=%s",
+        row.provider,
+        row.model,
+        row.task,
+        row.outcome,
+        row.status,
+        row.code,
+        row.duration_ms,
+        row.request_id,
+    )

@@ -1,0 +1,302 @@
+"""One request over several attempts, as a state machine: fed with frames and failures, no I/O.
+
+    ask = failover.begin()
+    each batch of frames  ->  failover.accept(frames) gives what the caller may see
+    the answer is whole   ->  failover.conclude() gives what was still held back
+    the attempt failed    ->  failover.failed(error, …) gives the next Ask, or raises what the caller gets
+
+Nothing is shown before something real has come: a provider that fails early leaves no trace in the
+stream. A provider that dies later is followed by another, whose text is joined to what was sent
+(`seam.py`), or replaces it after a Reset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.ai.frames import Frame
+from shared.ai.payload import Repair, repaired
+from shared.ai.retry import Move, Standing, decide
+from shared.ai.seam import PREFILL_FROM, Joined, Seam, squeezed
+from shared.errors import (
+    AllProvidersFailed,
+    ApiError,
+    ContentFiltered,
+    ContextLengthExceeded,
+    FailedAttempt,
+    MalformedOutput,
+    NotConfigured,
+    ProviderError,
+    ProviderTimeout,
+)
+from shared.providers import Target
+from shared.settings import Limits
+from shared.types import ChatRequest, Outcome, Reset, StreamEvent, StreamStart, Switch, TextDelta
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One attempt to make."""
+
+    target: Target
+    request: ChatRequest
+    wait: float = 0.0  # seconds before it is made
+    prefill: str = ""  # the beginning of the answer that the provider is to go on from
+
+
+class Availability(Protocol):
+    """Which targets may be asked; `breaker.Health` knows."""
+
+    def admits(self, target: Target) -> bool:
+        """As a matter of course."""
+
+    def admits_probe(self, target: Target) -> bool:
+        """When nobody else is left to ask."""
+
+    def rest_left(self, target: Target) -> float:
+        """Seconds until it may be asked again."""
+
+
+class Failover:
+    """Raises NotConfigured without targets. `deadline` is in the same clock as the `now` of `failed`.
+
+    A target that is at rest is passed over, and probed only when nobody else is left.
+    """
+
+    def __init__(
+        self,
+        request: ChatRequest,
+        targets: Sequence[Target],
+        limits: Limits,
+        *,
+        deadline: float,
+        health: Availability,
+    ) -> None:
+        if not targets:
+            raise NotConfigured("no provider is configured for this task")
+        self.deadline = deadline
+        self._request = request
+        self._limits = limits
+        self._health = health
+        self._waiting = list(targets)  # not asked yet
+        self._budget = max(1 + limits.max_retries, len(targets))
+        self._begun = 0  # attempts
+        self._failures: list[FailedAttempt] = []
+        self._retry_after: float | None = None
+        self._text: list[str] = []
+        self._shown: Target | None = None  # whose text the caller has
+        self._reason = ""  # why that one was left
+        self._drop_text = False
+        self._announced = False  # this attempt has shown something
+        self._seam: Seam | None = None
+        self._ask = Ask(targets[0], request)
+        self._tries = 0  # at the target asked now
+        self._repaired = False  # the target asked now had its repair round
+        self._no_prefill = False  # the target asked now refused one
+
+    @property
+    def text(self) -> str:
+        """What the caller has, all in all."""
+        return "".join(self._text)
+
+    @property
+    def asked(self) -> Target:
+        """The target of the attempt under way, or of the one that failed last."""
+        return self._ask.target
+
+    def begin(self) -> Ask:
+        """The first attempt. Raises AllProvidersFailed when no target may be asked."""
+        return self._next_target()
+
+    def accept(self, frames: Sequence[Frame]) -> list[StreamEvent]:
+        """What the caller sees of these frames: all their text in one piece, or nothing yet."""
+        text = frames[0].text if len(frames) == 1 else "".join([frame.text for frame in frames])
+        if not text:
+            return []
+        if self._announced:
+            self._text.append(text)
+            return [TextDelta(text)]
+        joined = Joined(text) if self._seam is None else self._seam.feed(text)
+        return [] if joined is None else self._show(joined)
+
+    def conclude(self) -> list[StreamEvent]:
+        """What was held back, now that the answer is whole.
+
+        Raises ProviderError when it is empty although the caller has text: that is no answer.
+        """
+        if self._announced:
+            return []
+        joined = Joined("") if self._seam is None else self._seam.close()
+        if joined is None:
+            raise ProviderError(Outcome.PROTOCOL_ERROR, "an empty answer after a broken one", status=200)
+        return self._show(joined)
+
+    def failed(self, error: ProviderError, *, now: float, chance: float, repair: Repair | None = None) -> Ask:
+        """The next attempt, after this one failed. Raises the ApiError when there is none.
+
+        `repair` comes with an answer that was whole and not what was asked for: the same target is
+        told so, once.
+        """
+        self._note(error)
+        if self._ask.prefill and error.outcome is Outcome.BAD_REQUEST and self._attempts_left > 0:
+            self._no_prefill = True
+            return self._ask_again(0.0)
+        if repair is not None:
+            return self._after_malformed(repair, now)
+        decision = decide(error, self._standing(now), chance=chance)
+        if decision.move is Move.AGAIN:
+            return self._ask_again(decision.wait)
+        if decision.move is Move.NEXT or (not decision.final and self._probe()):
+            return self._next_target()
+        raise self._give_up(error.outcome)
+
+    # --- hedging -------------------------------------------------------------------------------
+
+    def hedge(self) -> Ask | None:
+        """A second attempt beside the one under way, for who speaks first; never at a target at rest."""
+        target = next(filter(self._health.admits, self._waiting), None)
+        if target is None or self._shown is not None or self._attempts_left < 1:
+            return None
+        self._waiting.remove(target)
+        self._begun += 1
+        return Ask(target, self._request)
+
+    def lost(self, ask: Ask, error: ProviderError) -> None:
+        """One of two attempts has failed, while the other still runs."""
+        self._failures.append(_failed(ask.target, error))
+
+    def chosen(self, ask: Ask, *, over: Ask | None) -> None:
+        """This is the attempt under way now. The target of one that was cancelled may be asked later."""
+        if ask.target is not self._ask.target:
+            self._tries, self._repaired, self._no_prefill = 1, False, False
+        self._ask = ask
+        if over is not None:
+            self._waiting.append(over.target)
+
+    # --- showing -------------------------------------------------------------------------------
+
+    def _show(self, joined: Joined) -> list[StreamEvent]:
+        events = self._announce()
+        if joined.reset or self._drop_text:
+            self._text.clear()
+            self._drop_text = False
+            events.append(Reset())
+        if joined.text:
+            self._text.append(joined.text)
+            events.append(TextDelta(joined.text))
+        self._seam = None
+        return events
+
+    def _announce(self) -> list[StreamEvent]:
+        """Who speaks, the first time an attempt shows something."""
+        self._announced = True
+        before, now = self._shown, self._ask.target
+        self._shown = now
+        if before is None:
+            return [StreamStart(now.provider.name, now.model)]
+        if (before.provider.name, before.model) == (now.provider.name, now.model):
+            return []
+        return [Switch(before.provider.name, now.provider.name, now.model, self._reason)]
+
+    # --- deciding ------------------------------------------------------------------------------
+
+    @property
+    def _attempts_left(self) -> int:
+        return self._budget - self._begun
+
+    def _note(self, error: ProviderError) -> None:
+        self._failures.append(_failed(self._ask.target, error))
+        if error.retry_after is not None:
+            self._retry_after = min(error.retry_after, self._retry_after or error.retry_after)
+        if self._announced:
+            self._reason = error.outcome.value
+
+    def _standing(self, now: float) -> Standing:
+        return Standing(
+            tries=self._tries,
+            attempts_left=self._attempts_left,
+            targets_left=sum(map(self._health.admits, self._waiting)),
+            time_left=self.deadline - now,
+            max_wait=self._limits.max_retry_wait,
+            output_sent=self._shown is not None,
+        )
+
+    def _after_malformed(self, repair: Repair, now: float) -> Ask:
+        self._drop_text = bool(self._text)
+        self._text.clear()
+        standing = self._standing(now)
+        if standing.time_left > 0:
+            if not self._repaired and standing.attempts_left > standing.targets_left:
+                self._repaired = True
+                return self._ask_again(0.0, repaired(self._request, repair))
+            if standing.targets_left and standing.attempts_left > 0:
+                return self._next_target()
+        raise self._give_up(Outcome.MALFORMED_OUTPUT)
+
+    def _next_target(self) -> Ask:
+        target = next(filter(self._health.admits, self._waiting), None) or self._probe()
+        if target is None:
+            raise self._all_at_rest()
+        self._waiting.remove(target)
+        self._tries, self._repaired, self._no_prefill = 0, False, False
+        return self._asking(target, self._request, 0.0)
+
+    def _probe(self) -> Target | None:
+        """A target at rest that may be tried all the same."""
+        return next(filter(self._health.admits_probe, self._waiting), None)
+
+    def _ask_again(self, wait: float, request: ChatRequest | None = None) -> Ask:
+        return self._asking(self._ask.target, request or self._ask.request, wait)
+
+    def _asking(self, target: Target, request: ChatRequest, wait: float) -> Ask:
+        self._tries += 1
+        self._announced = False
+        prefill = self._prefill(target, request)
+        self._seam = Seam(self.text, goes_on=bool(prefill)) if self._text else None
+        self._begun += 1
+        self._ask = Ask(target, request, wait, prefill)
+        return self._ask
+
+    def _prefill(self, target: Target, request: ChatRequest) -> str:
+        """What was sent, for a provider that goes on from it; an attempt must be left if it refuses.
+
+        Never for JSON: an object is made anew and checked as a whole.
+        """
+        if not target.provider.accepts_prefill or self._no_prefill or self._attempts_left < 2:
+            return ""
+        if request.response_schema is not None or request.messages[-1].role == "assistant":
+            return ""
+        text = self.text.rstrip()  # trailing white space is refused by some
+        return text if len(squeezed(text)) >= PREFILL_FROM else ""
+
+    def _all_at_rest(self) -> ApiError:
+        """Nothing was asked: every target has a probe under way already."""
+        self._failures = [
+            FailedAttempt(target.provider.name, target.model, Outcome.SERVER_ERROR, code="resting")
+            for target in self._waiting
+        ]
+        self._retry_after = min(map(self._health.rest_left, self._waiting))
+        return self._give_up(None)
+
+    def _give_up(self, last: Outcome | None) -> ApiError:
+        outcomes = {failure.outcome for failure in self._failures}
+        kind, message = _verdict(outcomes, last)
+        return kind(message, attempts=self._failures, retry_after=self._retry_after)
+
+
+def _failed(target: Target, error: ProviderError) -> FailedAttempt:
+    return FailedAttempt(target.provider.name, target.model, error.outcome, error.status, error.code)
+
+
+def _verdict(outcomes: set[Outcome], last: Outcome | None) -> tuple[type[ApiError], str]:
+    if last is Outcome.CONTENT_FILTER:
+        return ContentFiltered, "the provider's content filter refused this"
+    if Outcome.MALFORMED_OUTPUT in outcomes:
+        return MalformedOutput, "no provider gave an answer of the form that was asked for"
+    if outcomes == {Outcome.CONTEXT_LENGTH}:
+        return ContextLengthExceeded, "the text is longer than the model's context"
+    if outcomes == {Outcome.TIMEOUT}:
+        return ProviderTimeout, "no provider answered in time"
+    return AllProvidersFailed, "every provider failed"

@@ -1,0 +1,87 @@
+"""The state machine by itself: what a caller sees, frame by frame, without any I/O."""
+
+from dataclasses import replace
+
+import pytest
+
+from shared.ai.breaker import Health
+from shared.ai.failover import Failover
+from shared.ai.frames import Frame
+from shared.ai.payload import Repair
+from shared.errors import AllProvidersFailed, ProviderError
+from shared.providers import PROVIDERS, Target
+from shared.settings import Limits
+from shared.types import ChatRequest, Message, Outcome, Reset, StreamStart, Switch, TextDelta
+
+REQUEST = ChatRequest((Message("user", "Hi"),))
+A = Target(PROVIDERS["together"], "model-a", "http://127.0.0.1:1", "k")
+B = Target(replace(PROVIDERS["openai"], accepts_prefill=False), "model-b", "http://127.0.0.1:2", "k")
+CUT = ProviderError(Outcome.CUT, "x")
+
+
+def failover(*targets: Target) -> Failover:
+    return Failover(REQUEST, targets or (A, B), Limits(), deadline=60.0, health=Health(lambda: 0.0))
+
+
+def test_nothing_is_shown_before_something_real_has_come() -> None:
+    machine = failover()
+    assert machine.begin().target is A
+    assert machine.accept([Frame(), Frame(alive=True)]) == []
+    assert machine.accept([Frame("Hel"), Frame("lo")]) == [
+        StreamStart("together", "model-a"),
+        TextDelta("Hello"),
+    ]
+    assert machine.accept([Frame(" you")]) == [TextDelta(" you")]
+    assert machine.conclude() == []
+
+
+def test_an_empty_answer_still_says_who_gave_it() -> None:
+    machine = failover()
+    machine.begin()
+    assert machine.conclude() == [StreamStart("together", "model-a")]
+
+
+def test_the_switch_is_said_when_the_next_one_has_something_to_say() -> None:
+    machine = failover()
+    machine.begin()
+    machine.accept([Frame("Hello")])
+    ask = machine.failed(CUT, now=0.0, chance=0.5)
+    assert (ask.target, ask.wait) == (B, 0.0)
+    assert machine.accept([Frame("Hel")]) == []
+    assert machine.accept([Frame("lo you")]) == [
+        Switch("together", "openai", "model-b", "cut"),
+        TextDelta(" you"),
+    ]
+    assert machine.text == "Hello you"
+
+
+def test_an_empty_answer_after_a_broken_one_is_none() -> None:
+    machine = failover()
+    machine.begin()
+    machine.accept([Frame("Hello")])
+    machine.failed(CUT, now=0.0, chance=0.5)
+    with pytest.raises(ProviderError):
+        machine.conclude()
+
+
+def test_an_answer_of_the_wrong_form_is_taken_back_before_the_repaired_one_is_shown() -> None:
+    machine = failover(A)
+    machine.begin()
+    machine.accept([Frame("nonsense")])
+    wrong = ProviderError(Outcome.MALFORMED_OUTPUT, "x")
+    ask = machine.failed(wrong, now=0.0, chance=0.5, repair=Repair("nonsense", "not JSON"))
+    assert [message.role for message in ask.request.messages] == ["user", "assistant", "user"]
+    assert machine.accept([Frame("{}")]) == [Reset(), TextDelta("{}")]
+    assert machine.text == "{}"
+
+
+def test_the_end_names_what_was_tried_in_order() -> None:
+    machine = failover()
+    machine.begin()
+    machine.failed(ProviderError(Outcome.AUTH_ERROR, "x", status=401, code="no_key"), now=0.0, chance=0.5)
+    with pytest.raises(AllProvidersFailed) as caught:
+        machine.failed(ProviderError(Outcome.NOT_FOUND, "x", status=404), now=0.0, chance=0.5)
+    assert [(a.provider, a.status, a.code) for a in caught.value.attempts] == [
+        ("together", 401, "no_key"),
+        ("openai", 404, None),
+    ]
