@@ -1,0 +1,58 @@
+"""Fixtures shared by all tests: the database, which is the real one.
+
+Each test process starts an embedded server of its own, in a folder of its own; every test that asks for
+`database_url` or `store` finds the tables empty.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.store.embedded import EmbeddedServer
+from shared.store.migrate import migrate
+from shared.store.postgres import PostgresTransport
+from shared.store.store import Store
+
+# Nothing here has to outlive a power cut.
+FAST = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "shared_buffers": "'32MB'",
+}
+
+
+@pytest.fixture(scope="session")
+def database_server() -> Iterator[str]:
+    """The URL of a server whose database `postgres` is migrated."""
+    with tempfile.TemporaryDirectory(prefix="marginalia-") as folder:
+        server = EmbeddedServer(Path(folder), settings=FAST)
+        try:
+            url = server.start_blocking()
+            asyncio.run(migrate(url))
+            yield url
+        finally:
+            server.stop_blocking()
+
+
+@pytest.fixture
+def database_url(database_server: str) -> str:
+    """The URL of a migrated database with empty tables."""
+    import psycopg
+
+    with psycopg.connect(database_server, autocommit=True) as connection:
+        connection.execute("truncate public.documents_reference, public.ai_usage cascade")
+    return database_server
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    opened = Store(PostgresTransport(database_url))
+    yield opened
+    await opened.close()
