@@ -1,0 +1,127 @@
+"""The object graph: what one process opens once and every handler uses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict, cast
+
+from shared.errors import NotConfigured
+from shared.settings import Limits, Settings
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+    from starlette.requests import HTTPConnection
+
+    from shared.ai.client import Client
+    from shared.indexing import Embedder
+    from shared.ledger import Ledger
+    from shared.smart_ai_service import SmartAIService
+    from shared.store.store import Store
+
+log = logging.getLogger("marginalia")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    store: Store
+    ledger: Ledger
+    embedder: Embedder
+    service: SmartAIService
+
+
+class State(TypedDict):
+    """What the lifespan puts into each request's state."""
+
+    services: Services
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings, *, migrate: bool = False, batched_ledger: bool = False
+) -> AsyncIterator[Services]:
+    """Open the database and the provider client; close both, and the ledger, at the end.
+
+    `migrate` applies pending migrations; the embedded database is always migrated.
+    """
+    from shared.ai.client import Client
+    from shared.ai.router import Router
+    from shared.ledger import Ledger
+    from shared.smart_ai_service import SmartAIService
+    from shared.store.connect import open_store
+
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(open_store(settings, migrate=migrate))
+        ledger = Ledger(store, batched=batched_ledger)
+        stack.push_async_callback(ledger.flush)
+        client = Client()
+        router = Router(client, record=ledger.record)
+        stack.push_async_callback(router.aclose)
+        embedder = _embedder(settings, client, ledger)
+        if batched_ledger:
+            await stack.enter_async_context(_background(ledger))
+        yield Services(
+            settings,
+            store,
+            ledger,
+            embedder,
+            SmartAIService(settings=settings, store=store, router=router, embedder=embedder, ledger=ledger),
+        )
+
+
+def _embedder(settings: Settings, client: Client, ledger: Ledger) -> Embedder:
+    config = settings.embedding
+    if config.target is None:
+        from shared.ai.builtin_embedder import BuiltinEmbedder
+
+        return BuiltinEmbedder()
+    from shared.ai.embeddings import ProviderEmbedder
+
+    return ProviderEmbedder(
+        client,
+        config.target,
+        dimensions=config.dimensions,
+        limits=Limits(timeout=config.timeout),
+        record=ledger.record,
+    )
+
+
+@asynccontextmanager
+async def _background(ledger: Ledger) -> AsyncIterator[None]:
+    task = asyncio.create_task(ledger.run(), name="ledger")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def lifespan(
+    *, long_running: bool, environ: Mapping[str, str] | None = None
+) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
+    """The lifespan of an app: `long_running` servers batch the ledger, lone handlers do not.
+
+    `environ` None: the process's own. At the start it raises ConfigurationError for a wrong variable.
+    """
+
+    @asynccontextmanager
+    async def run(app: Starlette) -> AsyncIterator[State]:
+        settings = Settings.from_env(os.environ if environ is None else environ)
+        async with open_services(settings, batched_ledger=long_running) as services:
+            yield {"services": services}
+
+    return run
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """Raises NotConfigured where the server runs the app without its lifespan."""
+    services = getattr(connection.state, "services", None)
+    if services is None:
+        raise NotConfigured("The app runs without its lifespan: start it with ASGI lifespan on")
+    return cast(Services, services)
