@@ -31,6 +31,8 @@ async def generate_suggestions(request: Request) -> Response:
         document_id=body.document_id,
         count=body.count,
         inline=body.mode == "inline",
+        session=body.session,
+        revision=body.revision,
     )
     return event_stream(request, events, format=format)
 

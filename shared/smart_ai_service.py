@@ -25,6 +25,7 @@ from shared.errors import (
 )
 from shared.tasks import analysis, answers, diagrams, suggestions
 from shared.tasks.asking import OFFLINE, OFFLINE_MODEL, Asker, Call, Subject
+from shared.tasks.sessions import Sessions
 from shared.text.prompting import load_prompt
 from shared.text.sse import Delta, Item, Start, StreamMessage, SwitchEvent
 from shared.types import CallContext, Document, JsonObject, Match, Meta, Task, Tier
@@ -55,6 +56,7 @@ class SmartAIService:
         self._router = router
         self._embedder = embedder
         self._ledger = ledger
+        self._sessions = Sessions()
 
     # --- the tasks -------------------------------------------------------------------------------
 
@@ -101,28 +103,19 @@ class SmartAIService:
         document_id: str | None = None,
         count: int = 3,
         inline: bool = False,
+        session: str | None = None,
+        revision: int | None = None,
     ) -> AsyncGenerator[StreamMessage, None]:
         """Suggestions at the cursor (0-based, UTF-16 units, clamped): deltas, then each one whole.
 
-        Raises NotFound for an unknown document, before the first event.
+        Raises NotFound for an unknown document before the first event, RevisionSuperseded as soon as
+        a newer request of the same session comes.
         """
-        async with self._accounted():
-            document = await self._document(call, document_id)
-            subject = Subject.unsaved(content, like=document)
-            cursor = suggestions.cursor_at(subject, line, character, 1 if inline else count, inline)
-            asker = self._asker(call, Task.SUGGESTIONS)
-
-            async def ask() -> AsyncGenerator[StreamMessage, None]:
-                matches = await self._related(call, cursor)
-                async with aclosing(suggestions.ask(asker, cursor, matches)) as events:
-                    async for event in events:
-                        yield event
-
-            events = self._stream_or_offline(
-                asker, subject.tier, ask, lambda meta: suggestions.offline(cursor, meta)
-            )
-            async with aclosing(events):
-                async for event in events:
+        key = (call.caller.tenant_id, session) if session else None
+        with self._sessions.turn(key, revision) as turn:
+            events = self._suggestions(call, content, line, character, document_id, count, inline)
+            async with self._accounted(), aclosing(events):
+                while (event := await turn.wait(anext(events, None))) is not None:
                     yield event
 
     async def answer_question(
@@ -214,6 +207,34 @@ class SmartAIService:
             lambda: analysis.ask(asker, subject),
             lambda meta: analysis.offline(subject, meta),
         )
+
+    async def _suggestions(
+        self,
+        call: Call,
+        content: str,
+        line: int,
+        character: int,
+        document_id: str | None,
+        count: int,
+        inline: bool,
+    ) -> AsyncGenerator[StreamMessage, None]:
+        document = await self._document(call, document_id)
+        subject = Subject.unsaved(content, like=document)
+        cursor = suggestions.cursor_at(subject, line, character, 1 if inline else count, inline)
+        asker = self._asker(call, Task.SUGGESTIONS)
+
+        async def ask() -> AsyncGenerator[StreamMessage, None]:
+            matches = await self._related(call, cursor)
+            async with aclosing(suggestions.ask(asker, cursor, matches)) as events:
+                async for event in events:
+                    yield event
+
+        events = self._stream_or_offline(
+            asker, subject.tier, ask, lambda meta: suggestions.offline(cursor, meta)
+        )
+        async with aclosing(events):
+            async for event in events:
+                yield event
 
     def _asker(self, call: Call, task: Task) -> Asker:
         context = CallContext(call.request_id, call.caller.tenant_id, task)
@@ -341,12 +362,17 @@ class SmartAIService:
         )
 
     async def _related(self, call: Call, cursor: suggestions.Cursor) -> Sequence[Match]:
-        """Passages near the cursor's subject. Suggestions go on without them: an editor does not wait."""
+        """Passages on what is being written, found by words alone: nobody waits for a vector while typing.
+
+        Suggestions go on without them when the database is away.
+        """
         query = cursor.query()
         if not query.strip():
             return ()
         try:
-            found = await self._retrieve(call, Task.SUGGESTIONS, query, None, RELATED_PASSAGES)
+            found = await self._store.match_document_chunks(
+                call.caller, query_text=query.replace("\0", " "), match_count=RELATED_PASSAGES
+            )
         except StoreUnavailable:
             return ()
         return [match for match in found.matches if match.text not in cursor.subject.content]
