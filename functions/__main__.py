@@ -13,6 +13,7 @@ from functions import (
     health,
     index_document,
     openapi,
+    rebase_anchors,
 )
 from shared.http.app import create_app
 from shared.services import lifespan
@@ -27,6 +28,7 @@ app = create_app(
             create_diagram,
             index_document,
             documents,
+            rebase_anchors,
             health,
             openapi,
         )

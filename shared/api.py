@@ -18,6 +18,7 @@ MAX_QUESTION = 8_000  # characters
 MAX_CONCEPT = 4_000
 MAX_DOCUMENT_IDS = 100
 MAX_HISTORY = 50
+MAX_ANCHORS = 10_000
 
 
 class Body(BaseModel):
@@ -80,6 +81,32 @@ class IndexDocumentBody(DocumentBody):
     document_id: DocumentId
 
 
+class PositionBody(Body):
+    start: int = Field(ge=0, description="UTF-16 code units")
+    end: int = Field(ge=0)
+
+
+class QuoteBody(Body):
+    exact: str
+    prefix: str = ""
+    suffix: str = ""
+
+
+class AnchorBody(Body):
+    """As anchors are given in answers."""
+
+    document_id: DocumentId | None = None
+    content_hash: str = Field(max_length=128)
+    position: PositionBody
+    quote: QuoteBody
+
+
+class RebaseAnchorsBody(Body):
+    anchors: list[AnchorBody] = Field(max_length=MAX_ANCHORS)
+    content: str | None = Field(None, description="The newer text, instead of the stored document's")
+    document_id: DocumentId | None = None
+
+
 # --- answers -------------------------------------------------------------------------------------
 
 
@@ -125,6 +152,16 @@ class AnchorAnswer(Answer):
     content_hash: str
     position: PositionAnswer
     quote: QuoteAnswer
+
+
+class RebasedAnchor(Answer):
+    status: Literal["unchanged", "moved", "stale"]
+    anchor: AnchorAnswer | None = Field(description="None where it is stale")
+
+
+class RebaseAnswer(Answer):
+    content_hash: str = Field(description="Of the newer text")
+    anchors: list[RebasedAnchor] = Field(description="In the order they were sent")
 
 
 class MissingSection(Answer):
