@@ -29,7 +29,9 @@ AGAIN, NEXT, STOP = Move.AGAIN, Move.NEXT, Move.STOP
         (Outcome.PROTOCOL_ERROR, {}, {}, AGAIN, 0.5),
         (Outcome.CUT, {}, {}, AGAIN, 0.5),
         (Outcome.TIMEOUT, {"code": "connect_timeout"}, {}, AGAIN, 0.5),
-        (Outcome.SERVER_ERROR, {}, {"tries": 3}, AGAIN, 2.0),
+        (Outcome.SERVER_ERROR, {}, {"tries": 3, **ALONE}, AGAIN, 2.0),
+        # once, while another target is left
+        (Outcome.SERVER_ERROR, {}, {"tries": 2}, NEXT, 0),
         # what will not pass goes to the next target
         (Outcome.AUTH_ERROR, {}, {}, NEXT, 0),
         (Outcome.NOT_FOUND, {}, {}, NEXT, 0),

@@ -77,42 +77,42 @@ ALL = AllProvidersFailed
 
 FAULTS = {
     # before headers
-    "429": Fault(error(429), 3, "rate_limited", ALL, 4),
-    "429-retry-after-short": Fault(error(429, **{"retry-after": "1"}), 3, "rate_limited", ALL, 4),
+    "429": Fault(error(429), 2, "rate_limited", ALL, 4),
+    "429-retry-after-short": Fault(error(429, **{"retry-after": "1"}), 2, "rate_limited", ALL, 4),
     "429-retry-after-long": Fault(error(429, **{"retry-after": "4"}), 1, "rate_limited", ALL, 4),
     "429-retry-after-ms": Fault(error(429, **{"retry-after-ms": "3500"}), 1, "rate_limited", ALL, 4),
     "429-no-quota": Fault(error(429, "insufficient_quota"), 1, "rate_limited", ALL, 1),
-    "500": Fault(error(500), 3, "server_error", ALL, 4),
-    "503": Fault(error(503), 3, "server_error", ALL, 4),
+    "500": Fault(error(500), 2, "server_error", ALL, 4),
+    "503": Fault(error(503), 2, "server_error", ALL, 4),
     "html-502": Fault(
-        Reply(status=502, body=b"<html>Bad</html>", content_type="text/html"), 3, "server_error", ALL, 4
+        Reply(status=502, body=b"<html>Bad</html>", content_type="text/html"), 2, "server_error", ALL, 4
     ),
-    "408": Fault(error(408), 3, "timeout", ProviderTimeout, 4),
-    "409": Fault(error(409), 3, "server_error", ALL, 4),
+    "408": Fault(error(408), 2, "timeout", ProviderTimeout, 4),
+    "409": Fault(error(409), 2, "server_error", ALL, 4),
     "400": Fault(error(400), 1, "bad_request", ALL, 1),
     "401": Fault(error(401), 1, "auth_error", ALL, 1),
     "403": Fault(error(403), 1, "auth_error", ALL, 1),
     "404": Fault(error(404), 1, "not_found", ALL, 1),
-    "redirect": Fault(error(302, location="http://127.0.0.1:1/"), 3, "protocol_error", ALL, 4),
+    "redirect": Fault(error(302, location="http://127.0.0.1:1/"), 2, "protocol_error", ALL, 4),
     "context-length": Fault(
         error(400, "context_length_exceeded"), 1, "context_length_exceeded", ContextLengthExceeded, 1
     ),
-    "reset-before-headers": Fault(Reply(before_headers="reset"), 3, "connect_error", ALL, 4),
-    "cut-before-headers": Fault(Reply(before_headers="cut"), 3, "connect_error", ALL, 4),
+    "reset-before-headers": Fault(Reply(before_headers="reset"), 2, "connect_error", ALL, 4),
+    "cut-before-headers": Fault(Reply(before_headers="cut"), 2, "connect_error", ALL, 4),
     "silence-before-headers": Fault(Reply(before_headers="stall"), 1, "timeout", ProviderTimeout, 1),
     # before the first token
     "silence": Fault(Reply(stall_after=0), 1, "timeout", ProviderTimeout, 1),
     "comments-only": Fault(
         Reply(comments=100, first_token_delay=0.02), 1, "timeout", ProviderTimeout, 1
     ),
-    "cut-before-tokens": Fault(Reply(cut_after=0), 3, "connect_error", ALL, 4),
-    "end-before-tokens": Fault(Reply(end_after=0), 3, "cut", ALL, 4),
-    "error-before-tokens": Fault(Reply(error_after=0), 3, "server_error", ALL, 4),
+    "cut-before-tokens": Fault(Reply(cut_after=0), 2, "connect_error", ALL, 4),
+    "end-before-tokens": Fault(Reply(end_after=0), 2, "cut", ALL, 4),
+    "error-before-tokens": Fault(Reply(error_after=0), 2, "server_error", ALL, 4),
     "error-with-200": Fault(
-        Reply(body=b'{"error": {"message": "m", "code": 502}}'), 3, "server_error", ALL, 4
+        Reply(body=b'{"error": {"message": "m", "code": 502}}'), 2, "server_error", ALL, 4
     ),
-    "page-with-200": Fault(Reply(body=b"<html>", content_type="text/html"), 3, "protocol_error", ALL, 4),
-    "nothing-with-200": Fault(Reply(body=b""), 3, "protocol_error", ALL, 4),
+    "page-with-200": Fault(Reply(body=b"<html>", content_type="text/html"), 2, "protocol_error", ALL, 4),
+    "nothing-with-200": Fault(Reply(body=b""), 2, "protocol_error", ALL, 4),
     # after tokens
     "cut": Fault(Reply(cut_after=3), 1, "cut", ALL, 4, shown=True),
     "reset": Fault(Reply(reset_after=3, token_delay=0.002), 1, "cut", ALL, 4, shown=True),
@@ -292,7 +292,7 @@ async def test_a_provider_that_is_not_there_is_a_connection_error() -> None:
         gone = Target(PRIMARY, "m", "http://127.0.0.1:1/v1", "k")
         heard = await asker.stream([gone, target(second, SECOND)])
         assert heard.text == TEXT
-        assert asker.outcomes == ["primary connect_error"] * 3 + ["second ok"]
+        assert asker.outcomes == ["primary connect_error"] * 2 + ["second ok"]
 
 
 async def test_the_deadline_bounds_everything() -> None:
@@ -519,11 +519,11 @@ async def test_when_nobody_gets_it_right_that_is_what_is_said() -> None:
 
 async def test_repairs_count_against_the_attempts() -> None:
     async with two_providers() as (first, second, asker):
-        first.script(error(500), error(500))
+        first.script(error(500))
         first.reply_text("no JSON")
-        second.reply_text('{"n": 9}')
-        value, _ = await parsed(asker, target(first), target(second, SECOND))
-        assert value == 9
+        second.reply_text("nor here")
+        with pytest.raises(MalformedOutput):
+            await parsed(asker, target(first), target(second, SECOND))
         assert (len(first.requests), len(second.requests)) == (3, 1)
 
 

@@ -14,6 +14,7 @@ from shared.types import Outcome
 
 FIRST_BACKOFF = 1.0  # seconds
 MAX_BACKOFF = 60.0
+RETRIES_BEFORE_FALLBACK = 1
 
 # Our own codes for a ProviderError that no provider gave one.
 SILENCE = "first_token_timeout"
@@ -60,8 +61,9 @@ class Standing:
 def decide(failure: ProviderError, standing: Standing, *, chance: float) -> Decision:
     """What to do after `failure`. `chance` is from [0, 1): the jitter.
 
-    One attempt is kept for each target that has not been asked, so that retries never use up a
-    fallback. Once text was sent nobody is waited for while another target is left.
+    While another target is left, one is asked again once and then left: the caller waits for an
+    answer, not for a provider. One attempt is kept for each target that has not been asked, so that
+    retries never use up a fallback. Once text was sent nobody is waited for while another is left.
     """
     if failure.outcome is Outcome.CONTENT_FILTER or standing.attempts_left <= 0 or standing.time_left <= 0:
         return Decision(Move.STOP, final=True)
@@ -72,7 +74,9 @@ def decide(failure: ProviderError, standing: Standing, *, chance: float) -> Deci
     if wait >= standing.time_left:
         return elsewhere
     if standing.targets_left and (
-        wait > standing.max_wait or standing.attempts_left <= standing.targets_left
+        wait > standing.max_wait
+        or standing.tries > RETRIES_BEFORE_FALLBACK
+        or standing.attempts_left <= standing.targets_left
     ):
         return elsewhere
     return Decision(Move.AGAIN, wait)
