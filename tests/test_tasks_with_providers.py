@@ -461,3 +461,20 @@ async def test_local_needs_no_key(database_url: str) -> None:
         assert (meta["provider"], meta["degraded"]) == ("local", False)
     assert analysis["meta"]["model"] == "mine"
     assert all("authorization" not in request.headers for request in local.requests)
+
+
+async def test_a_diagram_that_words_cannot_give_is_drawn_in_another_type_and_says_so(
+    database_url: str,
+) -> None:
+    async with marginalia(database_url) as client:
+        await client.put("/functions/v1/documents/guide.md", json={"markdown_content": GUIDE})
+        body = {"concept": "release", "document_id": "guide.md", "diagram_type": "pie"}
+        answer = await ok(client, "create-diagram", body)
+    assert answer["diagram_type"] != "pie"
+    assert answer["meta"]["instead_of"] == "pie"
+
+
+async def test_mermaid_text_of_another_type_than_asked_for_is_repaired(world: World) -> None:
+    world.together.script(Reply('pie\n  "a" : 1'), Reply(json.dumps(GRAPH)))
+    answer = await ok(world.client, "create-diagram", {"concept": "x", "diagram_type": "flowchart"})
+    assert (answer["diagram_type"], answer["meta"]["attempts"]) == ("flowchart", 2)

@@ -18,7 +18,7 @@ from shared.text.findings import (
 )
 from shared.text.positions import Utf16Text
 from shared.text.prompting import delimit, load_prompt
-from shared.types import ChatRequest, Finish, JsonObject, Meta
+from shared.types import ChatRequest, Finish, Json, JsonObject, Meta
 
 ANALYSIS_TYPE = "completeness"
 PART_TOKENS = 12_000  # a longer document is analysed in parts
@@ -176,12 +176,24 @@ def offline(subject: Subject, meta: Meta) -> JsonObject:
 
 def from_store(stored: JsonObject, request_id: str) -> JsonObject:
     """A stored analysis as an answer: it costs nothing now."""
+    return _at_no_cost(stored, request_id, cached=True)
+
+
+def for_request(answer: JsonObject, request_id: str) -> JsonObject:
+    """An analysis as this request's answer: another's has its cost there, where `shared_with` says."""
+    asked_by = answer["meta"]["request_id"]
+    if asked_by == request_id:
+        return answer
+    return _at_no_cost(answer, request_id, shared_with=asked_by)
+
+
+def _at_no_cost(answer: JsonObject, request_id: str, **extra: Json) -> JsonObject:
     meta = {
-        **stored["meta"],
+        **answer["meta"],
         "request_id": request_id,
-        "cached": True,
         "attempts": 0,
         "usage": {"input_tokens": 0, "output_tokens": 0},
         "cost_usd": 0.0,
+        **extra,
     }
-    return {**stored, "meta": meta}
+    return {**answer, "meta": meta}

@@ -72,6 +72,11 @@ class Subject:
         )
 
     @property
+    def identity(self) -> tuple[str | None, ...]:
+        """Subjects that share it ask the same question."""
+        return (self.content_hash, self.kind.value, self.title, self.document_id)
+
+    @property
     def tier(self) -> Tier | None:
         """Code is for the CODE models; None leaves the task's own tier."""
         return Tier.CODE if self.kind is DocumentKind.TYPESCRIPT else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.errors import InvalidRequest
@@ -84,30 +85,40 @@ def parse_graph(reply: str, diagram_type: str | None) -> Graph:
         data = parse_json_object(reply)
     except ValueError as not_json:
         try:
-            return graph_from_mermaid(reply)
+            graph = graph_from_mermaid(reply)
         except ValueError:
             raise not_json from None
+        if diagram_type not in (None, graph.diagram_type):
+            raise ValueError(f"Return a {diagram_type}, not a {graph.diagram_type}.") from None
+        return graph
     return graph_from_json(data, diagram_type=diagram_type)
 
 
 def offline(concept: str, diagram_type: str | None, subject: Subject | None, meta: Meta) -> JsonObject:
     """The diagram that needs no model: the document's own structure, or the concept's words.
 
-    Raises InvalidRequest where the document has nothing that this type could show.
+    Where they hold nothing that a diagram of this type could show, another type is drawn, and
+    `meta.instead_of` names the one that was asked for.
     """
+    try:
+        return _answer(_outlined(concept, diagram_type, subject), concept, subject, meta)
+    except ValueError:
+        drawn = _outlined(concept, None, subject)
+        instead = replace(meta, extra={**meta.extra, "instead_of": diagram_type})
+        return _answer(drawn, concept, subject, instead)
+
+
+def _outlined(concept: str, diagram_type: str | None, subject: Subject | None) -> Graph:
+    """Raises ValueError where nothing can be drawn in this type."""
     from shared.text.diagram_outline import outline_graph
 
-    try:
-        graph = outline_graph(
-            subject.content if subject else "",
-            subject.kind if subject else DocumentKind.MARKDOWN,
-            concept=concept,
-            diagram_type=diagram_type,
-            title=subject.title if subject and subject.document_id else concept[:MAX_TITLE],
-        )
-    except ValueError as error:
-        raise InvalidRequest(str(error), param="diagram_type") from None
-    return _answer(graph, concept, subject, meta)
+    return outline_graph(
+        subject.content if subject else "",
+        subject.kind if subject else DocumentKind.MARKDOWN,
+        concept=concept,
+        diagram_type=diagram_type,
+        title=subject.title if subject and subject.document_id else concept[:MAX_TITLE],
+    )
 
 
 def _answer(graph: Graph, concept: str, subject: Subject | None, meta: Meta) -> JsonObject:
