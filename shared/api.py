@@ -24,7 +24,7 @@ MAX_ANCHORS = 10_000
 class Body(BaseModel):
     """A request's body."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)  # built at first use
 
 
 class AnalyzeDocumentBody(Body):
