@@ -1,0 +1,238 @@
+"""Anchors are true: they stand where they say, or are declared stale."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.text.anchors import CONTEXT, Rebased, make_anchor, rebase, verify
+from shared.text.positions import Utf16Text
+from shared.types import Anchor, Position, Quote
+
+TEXTS = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.sampled_from("ab \n\r\u0301\U0001f600\U0001f3fd\u200d\u05d0\u0628"),
+    ),
+    max_size=80,
+)
+
+
+def anchor_of(text: Utf16Text, start: int, end: int) -> Anchor:
+    return make_anchor(text, start, end, content_hash="old", document_id="doc")
+
+
+def anchor_on(content: str, quote: str) -> Anchor:
+    start = content.index(quote)
+    return anchor_of(Utf16Text(content), start, start + len(quote))
+
+
+def rebased(anchor: Anchor, content: str) -> Rebased:
+    return rebase([anchor], Utf16Text(content), content_hash="new")[0]
+
+
+def utf16_slice(text: str, position: Position) -> str:
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    return encoded[2 * position.start : 2 * position.end].decode("utf-16-le", "surrogatepass")
+
+
+def test_an_anchor_counts_in_utf16_and_keeps_its_surroundings() -> None:
+    text = Utf16Text("😀 one two three")
+    anchor = anchor_of(text, 6, 9)
+    assert anchor == Anchor("old", Position(7, 10), Quote("two", "😀 one ", " three"), "doc")
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 0), (2, 1), (-1, 2), (0, 5)])
+def test_an_anchor_on_no_text_is_refused(start: int, end: int) -> None:
+    with pytest.raises(ValueError, match="no text"):
+        anchor_of(Utf16Text("abcd"), start, end)
+
+
+def test_surroundings_tear_no_character_apart() -> None:
+    family = "👩\u200d👩\u200d👧"
+    content = family + "e\u0301" * CONTEXT + "!" + "\r\n" * CONTEXT
+    anchor = anchor_on(content, "!")
+    assert anchor.quote.prefix.startswith("e")
+    assert anchor.quote.suffix.endswith("\n")
+    wide = anchor_on("x" + family + "y" * (CONTEXT - 2) + "!", "!")
+    assert wide.quote.prefix.startswith("y")
+
+
+@given(TEXTS.filter(bool), st.data())
+def test_a_new_anchor_verifies_and_its_units_are_the_quote(content: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(content) - 1))
+    end = data.draw(st.integers(start + 1, len(content)))
+    anchor = anchor_of(Utf16Text(content), start, end)
+    assert verify(Utf16Text(content), anchor)
+    assert utf16_slice(content, anchor.position) == anchor.quote.exact == content[start:end]
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        Anchor("h", Position(0, 0), Quote("")),
+        Anchor("h", Position(1, 3), Quote("ab")),  # shifted
+        Anchor("h", Position(0, 3), Quote("ab")),  # longer than its quote
+        Anchor("h", Position(-1, 1), Quote("a")),
+        Anchor("h", Position(3, 4), Quote("c")),  # begins inside a pair
+        Anchor("h", Position(90, 92), Quote("ab")),
+    ],
+)
+def test_an_anchor_that_does_not_stand_is_not_verified(anchor: Anchor) -> None:
+    assert not verify(Utf16Text("ab😀c"), anchor)
+
+
+# --- rebasing ------------------------------------------------------------------------------------
+
+OLD = "Intro text here.\n\nThe cache holds 64 entries by default.\n\nThe end of it all."
+
+
+def test_an_anchor_on_unchanged_text_is_unchanged_and_names_the_new_content() -> None:
+    anchor = anchor_on(OLD, "64 entries")
+    result = rebased(anchor, OLD)
+    assert result.status == "unchanged"
+    assert result.anchor == Anchor("new", anchor.position, anchor.quote, "doc")
+
+
+@pytest.mark.parametrize(
+    ("new", "status"),
+    [
+        ("😀 More.\n\n" + OLD, "moved"),
+        (OLD.replace("Intro text here.\n\n", ""), "moved"),
+        (OLD.replace("holds", "can hold"), "moved"),  # next to the quote
+        (OLD.replace("by default", "at first"), "unchanged"),
+        (OLD.replace("64", "65"), "stale"),
+        (OLD.replace("The cache holds 64 entries by default.", ""), "stale"),
+        ("", "stale"),
+    ],
+)
+def test_an_anchor_follows_its_words_or_is_stale(new: str, status: str) -> None:
+    result = rebased(anchor_on(OLD, "64 entries"), new)
+    assert result.status == status
+    if result.anchor:
+        assert utf16_slice(new, result.anchor.position) == "64 entries"
+
+
+def test_of_repeated_words_the_same_ones_are_found_again() -> None:
+    old = "First: press the key. Then wait.\nSecond: press the key. Then leave.\n"
+    second = old.rindex("press the key")
+    anchor = anchor_of(Utf16Text(old), second, second + 13)
+    new = "Zeroth: press the key. Then sit.\n" + old
+    result = rebased(anchor, new)
+    assert result.anchor is not None
+    assert result.anchor.position.start == new.rindex("press the key")
+
+
+def test_words_whose_own_place_is_gone_do_not_jump_to_others() -> None:
+    old = "Choose the red one if you are in doubt.\nTake the blue one."
+    anchor = anchor_on(old, "the")
+    assert rebased(anchor, "Completely different.\nTake the blue one.").status == "stale"
+
+
+def test_a_moved_paragraph_is_found_though_all_around_it_has_changed() -> None:
+    paragraph = "A paragraph that is long enough to be known again."
+    old = f"One.\n\n{paragraph}\n\nThree."
+    new = f"Everything else was written anew, at length.\n\n{paragraph}\n\nAlso what follows."
+    assert rebased(anchor_on(old, paragraph), new).status == "moved"
+
+
+def test_places_that_look_the_same_are_stale_unless_neighbours_tell() -> None:
+    row = "| yes | no | perhaps | never | sometimes |\n"
+    old = "Head\n" + row * 5 + "A foot that is told apart.\n"
+    new = "A longer head\n" + row * 5 + "A foot that is told apart.\n"
+    third = len("Head\n") + 2 * len(row) + 2
+    tied = anchor_of(Utf16Text(old), third, third + 3)
+    assert rebased(tied, new).status == "stale"
+    results = rebase([tied, anchor_on(old, "A foot that is told")], Utf16Text(new), content_hash="new")
+    assert results[0].anchor is not None
+    assert results[0].anchor.position.start == third + len("A longer head") - len("Head")
+
+
+TWIN = "Press the red key until the lamp goes out, then let it go and wait for the tone."
+
+
+@pytest.mark.parametrize(
+    ("edited", "status"),
+    [
+        ("Press the red key until the old lamp goes out, now let it go and wait for the tone.", "unchanged"),
+        ("Press the red key if the lamp goes out: let it go and wait for the tone.", "stale"),
+    ],
+)
+def test_an_anchor_does_not_leave_its_neighbours_for_a_twin_elsewhere(edited: str, status: str) -> None:
+    old = f"The first of all lines.\n{TWIN}\n{'-' * 9} middle {'-' * 9}\n{TWIN}\nThe last of all lines."
+    new = old.replace(TWIN, edited, 1)
+    quote = "lamp" if status == "unchanged" else "key"
+    start = old.index(quote)
+    anchors = [anchor_on(old, "The first of all"), anchor_of(Utf16Text(old), start, start + len(quote))]
+    moved = len(edited) - len(TWIN)
+    results = rebase([*anchors, anchor_on(old, "middle")], Utf16Text(new), content_hash="new")
+    assert results[2].anchor is not None
+    assert results[2].anchor.position.start == old.index("middle") + moved
+    assert results[1].status in (status, "stale")
+    if results[1].anchor:
+        assert results[1].anchor.position.start < new.index("middle")
+
+
+@pytest.mark.parametrize(
+    "anchor",
+    [
+        Anchor("h", Position(0, 0), Quote("")),
+        Anchor("h", Position(5, 2), Quote("zz")),
+        Anchor("h", Position(-7, 10**9), Quote("zz", "a" * 99, "b" * 99)),
+        Anchor("h", Position(0, 1), Quote("e")),  # one letter of many, without surroundings, elsewhere
+    ],
+)
+def test_an_anchor_that_says_nothing_is_stale(anchor: Anchor) -> None:
+    assert rebased(anchor, OLD).status == "stale"
+
+
+def test_anchors_come_back_in_their_order() -> None:
+    anchors = [anchor_on(OLD, word) for word in ("The end", "Intro", "cache holds")]
+    results = rebase(anchors, Utf16Text("Oh! " + OLD), content_hash="new")
+    assert [result.anchor.quote.exact for result in results if result.anchor] == [
+        "The end", "Intro", "cache holds",
+    ]  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(TEXTS.filter(bool), TEXTS, st.data())
+def test_whatever_the_edit_an_anchor_that_is_not_stale_is_true(
+    content: str, inserted: str, data: st.DataObject
+) -> None:
+    old = Utf16Text(content)
+    places = data.draw(
+        st.lists(st.tuples(st.integers(0, len(content) - 1), st.integers(1, 12)), min_size=1, max_size=5)
+    )
+    anchors = [anchor_of(old, start, min(len(content), start + length)) for start, length in places]
+    cut = data.draw(st.integers(0, len(content)))
+    stop = data.draw(st.integers(cut, len(content)))
+    new = content[:cut] + inserted + content[stop:]
+    for anchor, result in zip(anchors, rebase(anchors, Utf16Text(new), content_hash="new"), strict=True):
+        assert (result.anchor is None) == (result.status == "stale")
+        if result.anchor:
+            assert utf16_slice(new, result.anchor.position) == anchor.quote.exact
+            assert result.anchor.quote.exact == anchor.quote.exact
+            assert (result.status == "unchanged") == (result.anchor.position == anchor.position)
+
+
+SENTENCES = st.lists(st.integers(0, 10**6), min_size=3, max_size=12, unique=True)
+
+
+@settings(max_examples=150)
+@given(SENTENCES, st.data())
+def test_an_edit_elsewhere_never_loses_or_misplaces_an_anchor(
+    numbers: list[int], data: st.DataObject
+) -> None:
+    sentences = [f"Sentence number {number} says what it says, as {number} does.\n" for number in numbers]
+    chosen = data.draw(st.integers(0, len(sentences) - 1))
+    edited = data.draw(st.integers(0, len(sentences) - 1).filter(lambda one: abs(one - chosen) > 1))
+    old = "".join(sentences)
+    start = sum(map(len, sentences[:chosen]))
+    anchor = anchor_of(Utf16Text(old), start, start + len(sentences[chosen]) - 1)
+    sentences[edited] = data.draw(st.sampled_from(["", "Something new. 😀\n", sentences[edited] * 2]))
+    result = rebased(anchor, "".join(sentences))
+    assert result.anchor is not None
+    assert result.anchor.position.start == Utf16Text("".join(sentences)).to_utf16(
+        sum(map(len, sentences[:chosen]))
+    )
