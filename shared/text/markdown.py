@@ -89,9 +89,19 @@ class _Scanner:
         for line in range(first, len(self._starts)):
             self._read_line(line)
         self._close_leaf(len(self._starts))
-        found = (self._starts, self._headings, self._fences, self._items, self._tables)
-        inside = (self._paragraphs, self._definitions, self._html, self._indented)
-        return Markdown(self._content, *map(tuple, found), *map(tuple, inside), front_matter)
+        return Markdown(
+            self._content,
+            tuple(self._starts),
+            tuple(self._headings),
+            tuple(self._fences),
+            tuple(self._items),
+            tuple(self._tables),
+            tuple(self._paragraphs),
+            tuple(self._definitions),
+            tuple(self._html),
+            tuple(self._indented),
+            front_matter,
+        )
 
     def _front_matter(self) -> tuple[Verbatim | None, int]:
         """Metadata between two lines of --- (YAML) or +++ (TOML), and the line after it."""
