@@ -60,6 +60,12 @@ begin
   if not exists (select from pg_catalog.pg_extension where extname = 'vector') then
     create extension vector with schema extensions;
   end if;
+exception
+  when insufficient_privilege then
+    raise insufficient_privilege using
+      message = 'the extension vector is missing and ' || current_user || ' may not create it',
+      hint = 'As a superuser: create schema if not exists extensions; '
+        || 'grant usage on schema extensions to public; create extension vector with schema extensions;';
 end
 $$;
 
@@ -68,6 +74,9 @@ begin
   if to_regnamespace('auth') is null then
     create schema auth;
     grant usage on schema auth to anon, authenticated, service_role;
+  end if;
+  if not has_schema_privilege('auth', 'CREATE') then
+    return;
   end if;
   if to_regprocedure('auth.jwt()') is null then
     create function auth.jwt() returns jsonb

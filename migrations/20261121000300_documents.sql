@@ -117,7 +117,7 @@ as $$
 #variable_conflict use_column
 begin
   if p_kind not in ('markdown', 'typescript', 'json') then
-    raise invalid_parameter_value using message = 'p_kind is markdown, typescript or json';
+    raise check_violation using message = 'p_kind is markdown, typescript or json';
   end if;
   insert into public.documents_reference as document
     (tenant_id, document_id, title, markdown_content, typescript_content, json_file)

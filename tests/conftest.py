@@ -10,18 +10,21 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from shared.store.embedded import EmbeddedServer
 from shared.store.migrate import migrate
 from shared.store.postgres import PostgresTransport
 from shared.store.store import Store
 
+PREFIX = "marginalia-"
 # Nothing here has to outlive a power cut.
 FAST = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "autovacuum": "off",
     "shared_buffers": "'32MB'",
@@ -31,7 +34,7 @@ FAST = {
 @pytest.fixture(scope="session")
 def database_server() -> Iterator[str]:
     """The URL of a server whose database `postgres` is migrated."""
-    with tempfile.TemporaryDirectory(prefix="marginalia-") as folder:
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         server = EmbeddedServer(Path(folder), settings=FAST)
         try:
             url = server.start_blocking()
@@ -42,13 +45,29 @@ def database_server() -> Iterator[str]:
 
 
 @pytest.fixture
+def server_folder() -> Iterator[Path]:
+    """A folder for an embedded server of the test's own. Not `tmp_path`: for its parent pytest takes all
+    rights from other users, and run as root the server is one."""
+    with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def database_url(database_server: str) -> str:
     """The URL of a migrated database with empty tables."""
-    import psycopg
-
     with psycopg.connect(database_server, autocommit=True) as connection:
         connection.execute("truncate public.documents_reference, public.ai_usage cascade")
     return database_server
+
+
+@pytest.fixture
+def empty_database(database_server: str) -> Iterator[str]:
+    """The URL of a database with nothing in it."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(database_server, autocommit=True) as connection:
+        connection.execute(f'create database "{name}"'.encode())
+        yield make_conninfo(database_server, dbname=name)
+        connection.execute(f'drop database "{name}" with (force)'.encode())
 
 
 @pytest.fixture

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from typing import Any, LiteralString
 
 import psycopg
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.errors import NotFound, RevisionSuperseded, Unprocessable
 from shared.store.postgres import PostgresTransport
@@ -63,6 +66,16 @@ async def test_a_repeated_text_shares_one_stored_vector(store: Store, database_u
     assert counts == IndexCounts(total=3, embedded=0, reused=3, removed=0)
     assert {row[0] for row in rows(database_url, "embedding_model")} == {MODEL}
     assert len({row[0] for row in rows(database_url, "embedding::text")}) == 1
+
+
+async def test_a_chunk_without_a_vector_takes_that_of_the_same_text(store: Store, database_url: str) -> None:
+    await index(store, ALICE, "a", chunks("one"), V)
+    await index(store, ALICE, "a", chunks("one", "one"), model=None)
+    await index(store, ALICE, "a", chunks("one", "one", "two"), {"two": V["two"]}, model="other")
+    counts = await index(store, ALICE, "a", chunks("two", "one", "one"))
+    assert counts == IndexCounts(total=3, embedded=0, reused=2, removed=0)
+    assert [row[0] for row in rows(database_url, "embedding_model")] == ["other", MODEL, MODEL]
+    assert [row[0] for row in rows(database_url, "ordinal")] == [0, 1, 2]
 
 
 async def test_another_model_reuses_no_vector_and_replaces_them_as_its_own_arrive(store: Store) -> None:
@@ -230,3 +243,41 @@ async def test_one_vector_is_needed_for_each_chunk(database_url: str) -> None:
             },
         )
     await transport.close()
+
+
+def test_any_sequence_of_edits_leaves_each_chunk_with_the_vector_of_its_text(database_url: str) -> None:
+    """A model of the table: what it should hold after each version of the document."""
+    texts = ["one", "two", "three", "four"]
+    vectors = {text: vector(1, number) for number, text in enumerate(texts)}
+    halves = {text: f"[1,{number}," for number, text in enumerate(texts)}
+
+    async def check(versions: list[list[str]]) -> None:
+        before: Counter[str] = Counter()
+        await put(store, ALICE, "a", "")
+        await index(store, ALICE, "a", [])
+        for version in versions:
+            passages = chunks(*version)
+            known = await store.embedded_text_hashes(ALICE, "a", MODEL)
+            new = {passage.text for passage in passages if passage.text_hash not in known}
+            assert new == set(version) - set(before)
+            counts = await index(store, ALICE, "a", passages, {text: vectors[text] for text in new})
+            embedded = sum(text in new for text in version)
+            removed = (before - Counter(version)).total()
+            assert counts == IndexCounts(len(version), embedded, len(version) - embedded, removed)
+            found = rows(database_url, "content, embedding::text, content_hash, chunk_id")
+            assert [row[0] for row in found] == version
+            assert all(row[1].startswith(halves[row[0]]) for row in found)
+            assert len({row[2] for row in found}) <= 1
+            assert len({row[3] for row in found}) == len(version)
+            before = Counter(version)
+
+    with asyncio.Runner() as runner:
+        store = Store(PostgresTransport(database_url))
+
+        @settings(max_examples=25, deadline=None)
+        @given(st.lists(st.lists(st.sampled_from(texts), max_size=6), min_size=1, max_size=5))
+        def run(versions: list[list[str]]) -> None:
+            runner.run(check(versions))
+
+        run()
+        runner.run(store.close())

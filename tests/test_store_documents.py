@@ -8,10 +8,11 @@ import json
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import Forbidden, NotFound, Unprocessable
+from shared.store.postgres import PostgresTransport
 from shared.store.store import Store
 from shared.types import Caller, DocumentKind
 from tests.store_samples import ALICE, BOB, chunks, index, put
@@ -216,22 +217,23 @@ async def test_an_analysis_of_content_that_has_moved_on_is_not_stored(store: Sto
     assert stored.analysis["summary"] == "of the new"
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200))
-def test_any_text_without_nul_comes_back_as_it_was(database_url: str, content: str) -> None:
-    from shared.store.postgres import PostgresTransport
+def test_any_text_without_nul_comes_back_as_it_was(database_url: str) -> None:
+    async def round_trip(content: str) -> None:
+        await put(store, ALICE, "a", content)
+        await store.put_document(
+            ALICE, document_id="j", title=content, kind=DocumentKind.JSON, content=json.dumps(content)
+        )
+        assert (await store.get_document(ALICE, "a")).document.content == content
+        stored = (await store.get_document(ALICE, "j")).document
+        assert (stored.title, json.loads(stored.content)) == (content, content)
 
-    async def round_trip() -> None:
+    with asyncio.Runner() as runner:
         store = Store(PostgresTransport(database_url))
-        try:
-            await put(store, ALICE, "a", content)
-            await store.put_document(
-                ALICE, document_id="j", title=content, kind=DocumentKind.JSON, content=json.dumps(content)
-            )
-            assert (await store.get_document(ALICE, "a")).document.content == content
-            stored = (await store.get_document(ALICE, "j")).document
-            assert (stored.title, json.loads(stored.content)) == (content, content)
-        finally:
-            await store.close()
 
-    asyncio.run(round_trip())
+        @settings(max_examples=40, deadline=None)
+        @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200))
+        def check(content: str) -> None:
+            runner.run(round_trip(content))
+
+        check()
+        runner.run(store.close())

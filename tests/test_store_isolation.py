@@ -106,6 +106,22 @@ async def test_the_service_role_still_acts_for_the_tenant_of_its_claims(alices: 
     assert len(await alices.list_documents(mine)) == 1
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "select * from worded_chunks(search_lexemes('secret'), null, 10)",
+        "select * from nearest_chunks("
+        "array_fill(1.0, array[1536])::extensions.halfvec, 'test-model', null, 10)",
+    ],
+)
+async def test_the_rankings_alone_are_of_one_tenant_even_where_row_level_security_is_bypassed(
+    alices: Store, database_url: str, statement: str
+) -> None:
+    for caller, count in ((BOB, 0), (ALICE, 1)):
+        with as_role(database_url, "service_role", caller) as connection:
+            assert len(connection.execute(statement.encode()).fetchall()) == count
+
+
 @pytest.mark.parametrize("table", TABLES)
 async def test_sql_as_another_tenant_reads_and_changes_nothing(
     alices: Store, database_url: str, table: str

@@ -53,7 +53,9 @@ def many_chunks(database_server: str) -> str:
     with psycopg.connect(database_server, autocommit=True) as connection:
         connection.execute("truncate documents_reference, ai_usage cascade")
         [definition] = connection.execute(INDEX_DEFINITION).fetchone() or ("",)
-        connection.execute("drop index document_chunks_embedding")  # made at once it takes a tenth of the time
+        connection.execute(
+            "drop index document_chunks_embedding"
+        )  # made at once it takes a tenth of the time
         asyncio.run(fill(database_server))
         connection.execute(definition)
         connection.execute("analyze documents_reference")
@@ -104,6 +106,22 @@ async def test_a_rare_model_among_many_chunks_of_another_is_found(full_store: St
     found = await full_store.match_document_chunks(
         ALICE, query_text=None, query_embedding=vector(1, 0), query_model="rare", match_threshold=-1
     )
+    assert [match.text for match in found.matches] == ["rare"]
+
+
+async def test_where_the_index_gives_up_too_early_the_search_is_exact(many_chunks: str) -> None:
+    with psycopg.connect(many_chunks, autocommit=True) as connection:
+        connection.execute("load 'vector'")
+        connection.execute("alter database postgres set enable_sort = off")
+        connection.execute("alter database postgres set hnsw.max_scan_tuples = 1")
+        store = Store(PostgresTransport(many_chunks))
+        try:
+            found = await store.match_document_chunks(
+                ALICE, query_text=None, query_embedding=vector(1, 0), query_model="rare", match_threshold=-1
+            )
+        finally:
+            connection.execute("alter database postgres reset all")
+            await store.close()
     assert [match.text for match in found.matches] == ["rare"]
 
 

@@ -33,7 +33,7 @@ _VERSION = 18
 _SYSTEM_USER = "pgserver"  # PostgreSQL refuses to run as root
 _SOCKET_NAME = ".s.PGSQL.5432"
 _SOCKET_PATH_BYTES = 103  # what macOS takes; Linux takes 107
-_PATIENCE = 60.0  # seconds a command of PostgreSQL may take
+_PATIENCE = 90.0  # seconds a command of PostgreSQL may take; pg_ctl gives up by itself after 60
 _SETTINGS: Mapping[str, str] = {
     "listen_addresses": "''",  # the socket alone
     "unix_socket_directories": "'.'",  # in the cluster's own folder, which only its user enters
@@ -72,11 +72,10 @@ class EmbeddedServer:
             with _locked(self.data_dir / "server.lock"):
                 self._use()
                 self._ensure_running()
-        except OSError as error:
+        except BaseException as error:
             self.stop_blocking()
-            raise ConfigurationError(_VARIABLE, f"cannot use {self.data_dir}: {error}") from error
-        except BaseException:
-            self.stop_blocking()
+            if isinstance(error, OSError | subprocess.SubprocessError):
+                raise ConfigurationError(_VARIABLE, f"cannot use {self.data_dir}: {error}") from error
             raise
         return database_url(self.data_dir)
 
@@ -86,7 +85,8 @@ class EmbeddedServer:
         atexit.unregister(self.stop_blocking)
         usage, self._usage = self._usage, None
         try:
-            with _locked(self.data_dir / "server.lock"):
+            # a folder that was removed meanwhile: the server has noticed, or will, and ends by itself
+            with suppress(FileNotFoundError), _locked(self.data_dir / "server.lock"):
                 if _try_alone(usage):
                     self._stop_server()
         finally:
@@ -102,6 +102,7 @@ class EmbeddedServer:
             _ensure_system_user()
             _let_in(self.data_dir)
             _let_in(_programs())
+            _let_run(_programs().parent)
 
     def _use(self) -> None:
         self._usage = os.open(self.data_dir / "users.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -139,6 +140,7 @@ class EmbeddedServer:
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--no-instructions",
+            *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
         )
         with (new / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = {value}\n" for name, value in {**_SETTINGS, **self._settings}.items())
@@ -208,6 +210,8 @@ def _socket_host(cluster: Path) -> str:
         alias.symlink_to(cluster)
     if alias.readlink() != cluster or alias.lstat().st_uid != os.geteuid():
         raise ConfigurationError(_VARIABLE, f"{alias} is in the way; remove it or choose a shorter path")
+    if len(os.fsencode(alias / _SOCKET_NAME)) > _SOCKET_PATH_BYTES:
+        raise ConfigurationError(_VARIABLE, f"{cluster} is too long for a socket; choose a shorter path")
     return str(alias)
 
 
@@ -297,3 +301,12 @@ def _let_in(folder: Path) -> None:
         mode = part.stat().st_mode
         if not mode & 0o001:
             part.chmod(mode | 0o001)
+
+
+def _let_run(installation: Path) -> None:
+    """Let other users read and run what a strict umask kept for root."""
+    if (installation / "bin" / "postgres").stat().st_mode & 0o005 == 0o005:
+        return
+    for path in (installation, *installation.rglob("*")):
+        mode = path.stat().st_mode
+        path.chmod(mode | (0o005 if mode & 0o100 else 0o004))

@@ -112,16 +112,15 @@ def _pending(migrations: Sequence[Migration], applied: dict[str, str | None]) ->
 
 @asynccontextmanager
 async def _connected(dsn: str) -> AsyncIterator[Connection]:
-    from psycopg import AsyncConnection, OperationalError, errors
+    from psycopg import AsyncConnection, OperationalError
 
     try:
         connection = await AsyncConnection.connect(
             dsn, autocommit=True, prepare_threshold=None, connect_timeout=10, application_name="marginalia"
         )
-    except errors.InvalidCatalogName as error:
-        raise ConfigurationError("DATABASE_URL", "the database it names does not exist") from error
     except OperationalError as error:
-        raise StoreUnavailable("The database cannot be reached") from error
+        # libpq's reason: it names host, user and database, not the password
+        raise StoreUnavailable(f"The database cannot be reached: {' '.join(str(error).split())}") from error
     async with connection:
         yield connection
 

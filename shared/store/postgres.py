@@ -1,8 +1,9 @@
 """The transport over psycopg: an embedded server or DATABASE_URL.
 
 A call is one round trip: role, claims and function go out together in a pipeline. Outside BEGIN, what
-is pipelined up to its Sync is one transaction (PostgreSQL, "Pipelining" in 55.2.4 of the manual), so
-that `set_config(…, true)` holds for the function and for nothing after it.
+is pipelined up to its Sync is one transaction (PostgreSQL's manual, "Message Flow", "Pipelining"), so
+that `set_config(…, true)` holds for the function and for nothing after it. Nothing is prepared on the
+server, so that poolers that share connections between transactions may stand in between.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ class PostgresTransport:
             attempts -= 1
             try:
                 return await self._call(caller, function, arguments)
+            except TimeoutError as error:
+                raise StoreUnavailable("The database does not answer") from error
             except UnicodeEncodeError as error:
                 raise Unprocessable("The text holds half of a surrogate pair") from error
             except psycopg.Error as error:
@@ -185,12 +188,17 @@ async def _register_vectors(connection: Connection) -> None:
 
 def _hung_up(connection: Connection) -> bool:
     """Whether the server has closed an idle connection, without asking it: then there is something to
-    read, the end of the stream."""
+    read, at last the end of the stream."""
+    from psycopg import OperationalError
+
     poll = select.poll()
-    poll.register(connection.fileno(), select.POLLIN)
-    while connection.pgconn.status == 0 and poll.poll(0):
-        connection.pgconn.consume_input()
-    return connection.closed
+    try:
+        poll.register(connection.fileno(), select.POLLIN)
+        while poll.poll(0):
+            connection.pgconn.consume_input()
+    except OperationalError:
+        return True
+    return False
 
 
 def _is_broken(error: Error) -> bool:
@@ -212,7 +220,8 @@ def _api_error(error: Error) -> ApiError | None:
     match error:
         case errors.QueryCanceled():
             return StoreUnavailable("The database took too long")
-        case errors.UndefinedFunction() | errors.UndefinedTable():
+        # the last: a role that does not exist
+        case errors.UndefinedFunction() | errors.UndefinedTable() | errors.InvalidParameterValue():
             return StoreUnavailable(NOT_MIGRATED)
         case errors.InsufficientPrivilege():
             return Forbidden("The caller may not do this to the database")
