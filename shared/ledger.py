@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from shared.errors import StoreUnavailable
+from shared.errors import ApiError, StoreUnavailable
 from shared.types import Attempt
 
 if TYPE_CHECKING:
@@ -50,11 +51,29 @@ class Ledger:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
                 try:
-                    await self._store.record_usage(batch)
+                    await self._write(batch)
                 except StoreUnavailable as error:
                     self._waiting.extendleft(reversed(batch))
                     log.warning("ledger: %d rows wait for the database: %s", len(self._waiting), error)
                     return
+
+    async def _write(self, batch: Sequence[Attempt]) -> None:
+        """A row that the database refuses is dropped and logged; the others of its batch are kept.
+
+        A row that is written twice counts once, so that a batch may be tried again in parts.
+        """
+        try:
+            await self._store.record_usage(batch)
+        except StoreUnavailable:
+            raise
+        except ApiError as error:
+            if len(batch) == 1:
+                refused = batch[0].request_id
+                log.log(logging.ERROR, "ledger: a row was refused: request_id=%s %s", refused, error.code)
+                return
+            half = len(batch) // 2
+            await self._write(batch[:half])
+            await self._write(batch[half:])
 
     async def run(self) -> None:
         """The background writer; ends when cancelled. Call `flush` afterwards."""

@@ -156,7 +156,7 @@ def test_of_code_and_data_single_lines_are_quoted() -> None:
     matches = [match('{\n  "timeout": 30,\n  "retries": 3,\n  "name": "x"\n}')]
     assert quoted(answer("What is the timeout?", matches), matches) == ['"timeout": 30,']
     code = 'import x from "y";\n/** Adds two numbers. */\nexport function add(a: number) {\n  return a;\n}\n'
-    assert "/** Adds two numbers. */" in quoted(answer("adds numbers", [match(code)]), [match(code)])
+    assert quoted(answer("adds two numbers", [match(code)]), [match(code)]) == ["/** Adds two numbers. */"]
 
 
 def test_headings_are_met_but_not_quoted() -> None:

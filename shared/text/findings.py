@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -12,10 +13,11 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from shared.text.anchors import locate, make_anchor
 from shared.text.json_output import parse_json_object
 from shared.text.positions import Utf16Text
-from shared.types import JsonObject, JsonSchema
+from shared.types import Json, JsonObject, JsonSchema
 
 _SEVERITIES = {"error": 1, "warning": 2, "information": 3, "info": 3, "hint": 4, "suggestion": 4}
 MAX_FINDINGS = 200
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,22 @@ ANALYSIS_SCHEMA = JsonSchema(
 def parse_analysis(reply: str) -> AnalysisReply:
     """Raises ValueError with a sentence that a repair round can quote."""
     try:
-        return AnalysisReply.model_validate(parse_json_object(reply))
+        return AnalysisReply.model_validate(_storable(parse_json_object(reply)))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ValueError(f"{place}: {first['msg']}") from None
+
+
+def _storable(value: Json) -> Json:
+    """With U+FFFD for what no database takes: NUL and halves of surrogate pairs."""
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {_UNSTORABLE.sub("\ufffd", key): _storable(item) for key, item in value.items()}
+    return value
 
 
 def percent(scores: ReplyScores) -> dict[str, int]:

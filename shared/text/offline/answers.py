@@ -25,6 +25,7 @@ _PASSAGE = 0.15  # of the whole passage's coverage; it orders sentences that are
 _RANK = 0.01  # per place in the order of retrieval
 _LOOKED_AT = 40  # candidates, best first
 _NEAR = 0.15  # for words of the question that stand together in the sentence too
+_SIDE_BY_SIDE = 1.1  # of that, where not even one word stands between them
 _FURTHER = 0.8  # of the best score, that a further quote must reach
 _ALIKE = 0.6  # of the terms in common: the same thing said twice
 
@@ -112,12 +113,17 @@ def _form(asked: Question, text: str, unit: Unit) -> float:
 
 
 def _nearness(asked: Question, unit: Unit) -> float:
-    """The share of the question's neighbouring terms that are neighbours in the sentence."""
+    """The share of the question's neighbouring terms that are neighbours in the sentence, or nearly so."""
     pairs = list(pairwise(asked.weights))
     if not pairs:
         return 0.0
-    near = {pair for gap in (1, 2) for pair in zip(unit.terms, unit.terms[gap:], strict=False)}
-    return sum(pair in near or pair[::-1] in near for pair in pairs) / len(pairs)
+    return sum(max(_neighbours(pair, unit), _neighbours(pair[::-1], unit)) for pair in pairs) / len(pairs)
+
+
+def _neighbours(pair: tuple[str, str], unit: Unit) -> float:
+    if pair in pairwise(unit.terms):
+        return _SIDE_BY_SIDE
+    return 1.0 if pair in zip(unit.terms, unit.terms[2:], strict=False) else 0.0
 
 
 def _chosen(candidates: Sequence[_Candidate]) -> list[_Candidate]:
