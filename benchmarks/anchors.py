@@ -3,8 +3,8 @@ misquoted text is located.
 
 Rebasing: anchors at random places of 1 MB, then random edits of it. Misplaced: at another place than the one
 the edits moved the words to; lost: stale although no edit touched the words. Locating: quotes of each length
-with one wrong character in twenty; foreign: the quote is found in another document, where its right words do not
-stand. Then the same for other limits of similarity than the one in use.
+with one wrong character in twenty; foreign: the quote is found in another document, where its right words do
+not stand. Then the same for other limits of similarity than the one in use.
 
     python -m benchmarks.anchors
 """
@@ -27,6 +27,7 @@ from shared.text.folding import fold
 from shared.text.positions import Utf16Text
 
 ANCHORS = 1000
+SEEDS = range(101, 109)
 EDITS = (0, 1, 10, 100, 1000, 5000)
 INSERTED = ("", "x", "A whole new sentence here. ", "\n\n")
 LENGTHS = (12, 16, 25, 50, 120, 300)
@@ -57,7 +58,8 @@ def applied(text: str, edits: list[Edit]) -> str:
     return "".join(text[start:end] + new for start, end, new in zip(starts, ends, inserted, strict=True))
 
 
-def measure_rebase(text: str, count: int, chance: random.Random) -> None:
+def rebase_counts(text: str, count: int, chance: random.Random) -> Counter[str]:
+    """Of ANCHORS: how many of each status, lost and misplaced; and the milliseconds it took."""
     old = Utf16Text(text)
     spans = [
         (start, start + chance.randrange(3, 80)) for start in chance.sample(range(len(text) - 80), ANCHORS)
@@ -67,27 +69,38 @@ def measure_rebase(text: str, count: int, chance: random.Random) -> None:
     new = Utf16Text(applied(text, edits))
     began = time.perf_counter()
     results = rebase(anchors, new, content_hash="new")
-    taken = time.perf_counter() - began
+    counts = Counter({"ms": round((time.perf_counter() - began) * 1000)})
 
     starts = [edit.start for edit in edits]
     shifts = [0, *accumulate(len(edit.inserted) - (edit.end - edit.start) for edit in edits)]
-    counts = Counter(result.status for result in results)
-    misplaced = lost = 0
     for (start, end), result in zip(spans, results, strict=True):
+        counts[result.status] += 1
         before = bisect_right(starts, start)
         touched = any(
             edit.start < end and edit.end > start for edit in edits[max(0, before - 1) : before + 80]
         )
-        touched = touched or bisect_right(starts, end - 1) > before
+        if touched or bisect_right(starts, end - 1) > before:
+            continue
         if result.anchor is None:
-            lost += not touched
-        elif not touched:
-            misplaced += new.to_index(result.anchor.position.start) != start + shifts[before]
-    print(
-        f"  {count:5}  {counts['unchanged']:9}  {counts['moved']:5}  {counts['stale']:5}"
-        f"  {lost:4}  {misplaced:9}   {taken * 1000:5.0f} ms",
-        flush=True,
-    )
+            counts["lost"] += 1
+        else:
+            counts["misplaced"] += new.to_index(result.anchor.position.start) != start + shifts[before]
+    return counts
+
+
+def measure_rebase(name: str, text: str) -> None:
+    """One row for each number of edits, then all together over the seeds nothing was chosen by."""
+    columns = ("unchanged", "moved", "stale", "lost", "misplaced", "ms")
+    print(f"\n{name}: {ANCHORS} anchors in 1 MB\n  edits  " + "  ".join(f"{one:>9}" for one in columns))
+    for count in EDITS:
+        row = rebase_counts(text, count, random.Random(1))
+        print(f"  {count:5}  " + "  ".join(f"{row[one]:9}" for one in columns), flush=True)
+    total: Counter[str] = Counter()
+    for seed in SEEDS:
+        for count in EDITS[2:]:
+            total += rebase_counts(text, count, random.Random(seed))
+    found = ", ".join(f"{total[one]} {one}" for one in columns[2:5])
+    print(f"  {len(SEEDS)} other seeds, {len(SEEDS) * len(EDITS[2:]) * ANCHORS} anchors: {found}")
 
 
 def misquoted(quote: str, chance: random.Random) -> str:
@@ -136,10 +149,9 @@ def main() -> None:
     if not files:
         sys.exit(f"SKIPPED: the benchmark's data is not at {DATA}")
     texts = [file.read_text(encoding="utf-8") for file in files if file.parent.name == "rust-book"]
-    chance = random.Random(1)
-    print(f"Rebasing {ANCHORS} anchors in 1 MB\n  edits  unchanged  moved  stale  lost  misplaced   time")
-    for count in EDITS:
-        measure_rebase("\n\n".join(texts)[:1_000_000], count, chance)
+    guides = [file.read_text(encoding="utf-8") for file in files if "aws" in file.parts]
+    measure_rebase("The Rust book", "\n\n".join(texts)[:1_000_000])
+    measure_rebase("AWS guides, which repeat themselves", "\n\n".join(guides)[:1_000_000])
     print("\nLocating misquoted text\n  length    right     none  elsewhere  foreign   a quote")
     long = [Utf16Text(text) for text in texts if len(text) > 5000]
     for length in LENGTHS:

@@ -30,7 +30,7 @@ from shared.store.store import Store
 from shared.text.positions import Utf16Text
 from shared.types import CallContext, Caller, DocumentKind, Match, Task
 
-THRESHOLDS = (0.0, 0.15, 0.2, 0.25, 0.3, 0.4)
+THRESHOLDS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)
 COUNT = 8
 FOREIGN = 150  # questions of the other sets
 UNDURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -71,7 +71,7 @@ class Bench:
         await self._row("vector", words=False)
         for threshold in THRESHOLDS:
             await self._row(f"both, from cosine {threshold:.2f}", threshold=threshold)
-        await self._row("20 passages, 0.25: last R@", threshold=0.25, count=20)
+        await self._row("20 passages, 0.10: last R@", threshold=0.1, count=20)
         await self._row("slips: words", vector=False, slips=True)
         await self._row("slips: vector", words=False, slips=True)
         for threshold in THRESHOLDS:

@@ -7,6 +7,7 @@ Each test process starts an embedded server of its own, in a folder of its own; 
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,12 +15,18 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg.conninfo import make_conninfo
 
 from shared.store.embedded import EmbeddedServer
 from shared.store.migrate import migrate
 from shared.store.postgres import PostgresTransport
 from shared.store.store import Store
+
+# Elsewhere other examples are tried each time; what they find becomes an example of its own.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 PREFIX = "marginalia-"
 # Nothing here has to outlive a power cut.

@@ -302,3 +302,12 @@ def test_the_schema_is_one_that_strict_structured_outputs_take() -> None:
     check(GRAPH_SCHEMA)
     assert len(json.dumps(GRAPH_SCHEMA)) < 4_000
     assert set(GRAPH_SCHEMA["properties"]) | {"mended"} == set(Graph("pie", (Node("a", "A"),)).to_json())
+
+
+def test_an_id_that_looks_like_one_of_ours_is_told_apart_from_the_one_that_is() -> None:
+    long = "a long text that becomes an id which had to be cut " * 3
+    ours = assign_identifiers([long])[long]
+    given = assign_identifiers([ours, long])
+    assert given[ours] == ours
+    assert len(set(given.values())) == 2
+    assert all(is_identifier(identifier) for identifier in given.values())

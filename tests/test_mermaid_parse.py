@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.text.mermaid import DIAGRAM_TYPES, Graph, compile_mermaid, graph_from_json, graph_from_mermaid
@@ -294,6 +294,8 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(text: str, sentence: str
 
 @settings(max_examples=80, deadline=None)
 @given(seed=st.integers(0, 2**63), diagram_type=st.sampled_from(DIAGRAM_TYPES))
+@example(seed=41654, diagram_type="gantt")
+@example(seed=980, diagram_type="flowchart")
 def test_what_we_compile_we_can_read_back(seed: int, diagram_type: str) -> None:
     try:
         graph = graph_from_json(random_graph(Random(seed), diagram_type))

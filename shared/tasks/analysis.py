@@ -85,7 +85,7 @@ def split(subject: Subject, text: Utf16Text) -> list[Part]:
 
     if len(subject.content) <= PART_TOKENS * 2:  # a token is at least two characters of most texts
         return [Part(subject.content, 0)]
-    chunks = chunk_document(subject.content, subject.kind, max_tokens=PART_TOKENS)
+    chunks = chunk_document(subject.content, subject.kind, max_tokens=PART_TOKENS, fill=True)
     return [Part(chunk.text, text.to_index(chunk.start)) for chunk in chunks]
 
 

@@ -21,6 +21,7 @@ __all__ = ["Rebased", "locate", "make_anchor", "rebase", "verify"]
 CONTEXT = 32  # characters of text kept before and after a quote
 _MAX_OCCURRENCES = 50  # of a quote with its surroundings
 _TELLING = 8  # characters that do not stand together by chance
+_FAR = 200  # UTF-16 units by which neighbours may have moved differently
 _LONG = 24  # characters of a quote that needs no surroundings
 
 
@@ -182,21 +183,22 @@ def _settle_ties(
 
 
 def _heed_neighbours(anchors: Sequence[Anchor], places: list[int | None], text: Utf16Text) -> None:
-    """An anchor that moved otherwise than those on both sides of it, though its quote still stands among them.
+    """Stale is what went far from both its neighbours although its quote still stands where they point to.
 
-    Its surroundings were edited while a twin elsewhere kept the same: it stays if enough of them is left,
-    else nobody can say which it is.
+    Its surroundings were edited and a twin elsewhere kept the same: nobody can say which of the two it is.
     """
     settled = sorted(
         (anchors[number].position.start, text.to_utf16(place) - anchors[number].position.start, number)
         for number, place in enumerate(places)
         if place is not None
     )
-    for (_, before, _), (start, move, number), (_, after, _) in zip(
-        settled, settled[1:], settled[2:], strict=False
-    ):
-        if before != after or move == before:
+    for order, (start, move, number) in enumerate(settled):
+        beside = [
+            other for _, other, _ in settled[max(0, order - 1) : order] + settled[order + 1 : order + 2]
+        ]
+        if not beside or min(abs(move - other) for other in beside) <= _FAR:
             continue
-        quote, own = anchors[number].quote, text.to_index(start + before)
-        if text.text.startswith(quote.exact, own) and text.to_utf16(own) == start + before:
-            places[number] = own if _agreement(text.text, own, quote) >= _TELLING else None
+        first = text.to_index(start + min(beside) - _FAR)
+        last = text.to_index(start + max(beside) + _FAR) + len(anchors[number].quote.exact)
+        if text.text.find(anchors[number].quote.exact, first, last) >= 0:
+            places[number] = None

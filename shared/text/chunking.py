@@ -185,7 +185,7 @@ class _Cutter:
         """The block's pieces; a remnant stays with the piece before it if both fit."""
         start, end = block
         text = self._content[start:end]
-        # One line of thousands of characters is no code to be read; the grammar takes a minute for a megabyte.
+        # One line this long is no code to be read, and the grammar can take a minute for a megabyte.
         splitter = self._by_sentences if self._is_code and "\n" not in text else self._splitter
         found = [offset + start for offset, _ in splitter.chunk_indices(text)]
         last = self._content[found[-1] : end]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 MAX_LENGTH = 28
 
@@ -72,12 +72,27 @@ def assign_identifiers(texts: Iterable[str]) -> dict[str, str]:
     counts: dict[str, int] = {}
     for identifier in wanted.values():
         counts[identifier.lower()] = counts.get(identifier.lower(), 0) + 1
-    return {
+    given = {
         text: identifier
-        if counts[identifier.lower()] == 1 or identifier == text
-        else f"{identifier[: MAX_LENGTH - 9].rstrip('_')}_{_digest(text)}"
         for text, identifier in wanted.items()
+        if counts[identifier.lower()] == 1 or identifier == text
     }
+    taken = {identifier.lower() for identifier in given.values()}
+    for text in distinct:
+        if text not in given:
+            given[text] = _told_apart(wanted[text], text, taken)
+            taken.add(given[text].lower())
+    return given
+
+
+def _told_apart(identifier: str, text: str, taken: Container[str]) -> str:
+    """With a digest of the text; of more of it where an id looks like one that was made so."""
+    source = text
+    while True:
+        made = f"{identifier[: MAX_LENGTH - 9].rstrip('_')}_{_digest(source)}"
+        if made.lower() not in taken:
+            return made
+        source += text or "_"
 
 
 def _digest(text: str) -> str:

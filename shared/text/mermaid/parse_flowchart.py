@@ -11,6 +11,7 @@ from shared.text.mermaid.kinds import node_kind
 from shared.text.mermaid.mend import Parts
 from shared.text.mermaid.source import Source, label_text, unreadable
 
+_TITLE = re.compile(r"accTitle\s*:(.*)", re.DOTALL)
 _IGNORED = re.compile(r"(?:click|style|classDef|class|linkStyle|href|accDescr)\b", re.IGNORECASE)
 _DIRECTION = re.compile(
     r"(?:flowchart(?:-elk)?|graph|direction)\s+(TB|TD|BT|LR|RL|[<>^v])(?=\s|$)", re.IGNORECASE
@@ -106,8 +107,8 @@ class _Reader:
     def read(self, statement: str, number: int) -> None:
         self._statement, self._number = statement.strip(), number
         text = self._statement
-        if text.startswith("accTitle"):
-            self._title = label_text(text.partition(":")[2])
+        if title := _TITLE.match(text):
+            self._title = label_text(title.group(1))
         elif text == "end" and self._open:
             self._open.pop()
         elif re.match(r"subgraph\b", text):
