@@ -296,6 +296,7 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(text: str, sentence: str
 @given(seed=st.integers(0, 2**63), diagram_type=st.sampled_from(DIAGRAM_TYPES))
 @example(seed=41654, diagram_type="gantt")
 @example(seed=980, diagram_type="flowchart")
+@example(seed=36, diagram_type="pie")
 def test_what_we_compile_we_can_read_back(seed: int, diagram_type: str) -> None:
     try:
         graph = graph_from_json(random_graph(Random(seed), diagram_type))

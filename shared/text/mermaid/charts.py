@@ -14,6 +14,7 @@ from shared.text.mermaid.mend import ARBITRARY_START
 
 _TAGS = {"done": "done", "active": "active", "critical": "crit", "milestone": "milestone"}
 _MAX_DAYS = 36_500
+_SMALLEST_SLICE = 0.01  # smaller ones would be rounded away
 _LINE_STARTS = """
     timeline gantt title section acctitle accdescr accdescription dateformat axisformat tickinterval
     includes excludes todaymarker inclusiveenddates topaxis weekday weekend
@@ -53,10 +54,12 @@ def pie_lines(graph: Graph) -> list[str]:
     """A label that stands twice is numbered: Mermaid would drop the second slice."""
     lines = ["pie", *_title(graph)]
     seen: Counter[str] = Counter()
+    largest = max(abs(node.value or 0.0) for node in graph.nodes)
+    scale = 100 / largest if 0 < largest < _SMALLEST_SLICE else 1.0  # shares stay, and nothing rounds to 0
     for node in graph.nodes:
         seen[node.label] += 1
         label = node.label if seen[node.label] == 1 else f"{node.label} ({seen[node.label]})"
-        lines.append(f"{INDENT}{quoted(label)} : {_decimal(abs(node.value or 0.0))}")
+        lines.append(f"{INDENT}{quoted(label)} : {_decimal(abs(node.value or 0.0) * scale)}")
     return lines
 
 
