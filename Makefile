@@ -1,5 +1,5 @@
 # Needs make and Python 3.11 to 3.14, nothing else. PYTHON=… names the interpreter, ARGS=… goes to the command.
-.PHONY: help run test check bench lock clean
+.PHONY: help run test check bench bench-gateway soak lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -7,6 +7,8 @@ help:
 	@echo "make test    install what the tests need and run all of them"
 	@echo "make check   ruff and mypy --strict"
 	@echo "make bench   the benchmarks"
+	@echo "make bench-gateway   the gateway beside bare references and, where installed, other gateways"
+	@echo "make soak    ten minutes of failing providers and leaving clients"
 	@echo "make lock    write the lock files anew from pyproject.toml (ARGS=--upgrade: newer versions)"
 	@echo "make clean   remove .venv and caches; the data in .marginalia stays"
 
@@ -23,6 +25,12 @@ check: .venv/installed-dev
 
 bench: .venv/installed-dev
 	@.venv/bin/python -m benchmarks $(ARGS)
+
+bench-gateway: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.gateway $(ARGS)
+
+soak: .venv/installed-dev
+	@.venv/bin/python -m benchmarks.soak $(ARGS)
 
 lock: .venv/installed-dev
 	@scripts/lock $(ARGS)

@@ -7,6 +7,7 @@ import sys
 from functions import (
     analyze_document,
     answer_question,
+    chat_completions,
     create_diagram,
     documents,
     generate_suggestions,
@@ -28,6 +29,7 @@ app = create_app(
             create_diagram,
             index_document,
             documents,
+            chat_completions,
             rebase_anchors,
             health,
             openapi,

@@ -107,6 +107,25 @@ class RebaseAnchorsBody(Body):
     document_id: DocumentId | None = None
 
 
+class ChatMessage(Body):
+    model_config = ConfigDict(extra="allow", defer_build=True)
+
+    role: str
+    content: str | list[JsonValue] | None = None
+
+
+class ChatCompletionBody(Body):
+    """OpenAI's body, checked in `shared/gateway.py`; unknown fields go to the provider as they are."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
+
+    messages: list[ChatMessage] = Field(min_length=1)
+    model: str = Field(description="provider/model, or a model of the one that is named or is the only one")
+    provider: str | None = Field(None, description="A known provider; the model needs no prefix then")
+    stream: bool = False
+    n: int = Field(1, ge=1, le=128)
+
+
 # --- answers -------------------------------------------------------------------------------------
 
 
@@ -260,6 +279,16 @@ class DocumentAnswer(Answer):
 class DocumentListAnswer(Answer):
     documents: list[DocumentSummaryAnswer]
     next_after: str | None = Field(description="Give it as ?after= for the next page")
+
+
+class ChatCompletionAnswer(Answer):
+    """As the provider gave it; x-marginalia-provider and x-marginalia-model say who that is."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
+
+    id: str
+    model: str
+    choices: list[JsonValue]
 
 
 class StatusAnswer(Answer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ def check_bind(host: str, settings: Settings) -> None:
     )
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str, *, unknown: bool) -> bool:
     """Whether an IP address is this machine's own; `unknown` for what is no IP address."""
     try:

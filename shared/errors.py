@@ -184,6 +184,8 @@ class ProviderError(MarginaliaError):
         status: int | None = None,
         code: str | None = None,
         retry_after: float | None = None,
+        said: str = "",
+        param: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.outcome = outcome
@@ -191,3 +193,6 @@ class ProviderError(MarginaliaError):
         self.status = status
         self.code = code
         self.retry_after = retry_after  # seconds, as the provider asked
+        # The provider's own words on a request it finds wrong: only for the one who wrote the request.
+        self.said = said
+        self.param = param

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict, cast
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.requests import HTTPConnection
 
     from shared.ai.client import Client
+    from shared.gateway import Gateway
     from shared.indexing import Embedder
     from shared.ledger import Ledger
     from shared.smart_ai_service import SmartAIService
@@ -33,6 +36,16 @@ class Services:
     ledger: Ledger
     embedder: Embedder
     service: SmartAIService
+    gateway: Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """By what the router tells the time and waits; tests have a clock of their own."""
+
+    clock: Callable[[], float] = time.monotonic  # seconds
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    chance: Callable[[], float] = random.random  # from [0, 1): the jitter of waits
 
 
 class State(TypedDict):
@@ -43,7 +56,7 @@ class State(TypedDict):
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, migrate: bool = False, batched_ledger: bool = False
+    settings: Settings, *, migrate: bool = False, batched_ledger: bool = False, pace: Pace | None = None
 ) -> AsyncIterator[Services]:
     """Open the database and the provider client; close both, and the ledger, at the end.
 
@@ -51,6 +64,7 @@ async def open_services(
     """
     from shared.ai.client import Client
     from shared.ai.router import Router
+    from shared.gateway import Gateway
     from shared.ledger import Ledger
     from shared.smart_ai_service import SmartAIService
     from shared.store.connect import open_store
@@ -60,7 +74,8 @@ async def open_services(
         ledger = Ledger(store, batched=batched_ledger)
         stack.push_async_callback(ledger.flush)
         client = Client()
-        router = Router(client, record=ledger.record)
+        pace = pace or Pace()
+        router = Router(client, record=ledger.record, clock=pace.clock, sleep=pace.sleep, chance=pace.chance)
         stack.push_async_callback(router.aclose)
         embedder = _embedder(settings, client, ledger)
         if batched_ledger:
@@ -71,6 +86,7 @@ async def open_services(
             ledger,
             embedder,
             SmartAIService(settings=settings, store=store, router=router, embedder=embedder, ledger=ledger),
+            Gateway(settings=settings, router=router, ledger=ledger),
         )
 
 
@@ -103,7 +119,7 @@ async def _background(ledger: Ledger) -> AsyncIterator[None]:
 
 
 def lifespan(
-    *, long_running: bool, environ: Mapping[str, str] | None = None
+    *, long_running: bool, environ: Mapping[str, str] | None = None, pace: Pace | None = None
 ) -> Callable[[Starlette], AbstractAsyncContextManager[State]]:
     """The lifespan of an app: `long_running` servers batch the ledger, lone handlers do not.
 
@@ -113,7 +129,7 @@ def lifespan(
     @asynccontextmanager
     async def run(app: Starlette) -> AsyncIterator[State]:
         settings = Settings.from_env(os.environ if environ is None else environ)
-        async with open_services(settings, batched_ledger=long_running) as services:
+        async with open_services(settings, batched_ledger=long_running, pace=pace) as services:
             yield {"services": services}
 
     return run

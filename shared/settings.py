@@ -70,7 +70,7 @@ class EmbeddingConfig:
 @dataclass(frozen=True, slots=True)
 class Settings:
     tasks: Mapping[Task, TaskConfig]
-    access: Mapping[str, Target]  # every provider, with its QUALITY model
+    access: Mapping[str, Mapping[Tier, Target]]  # every provider, with each of its models
     embedding: EmbeddingConfig
     offline: OfflineMode
     database_url: str | None = field(repr=False)
@@ -83,7 +83,10 @@ class Settings:
         reader = _Reader(environ)
         return cls(
             tasks={task: _task_config(reader, task) for task in (*EDITOR_TASKS, Task.GATEWAY)},
-            access={name: _target(reader, row, None, Tier.QUALITY) for name, row in PROVIDERS.items()},
+            access={
+                name: {tier: _target(reader, row, None, tier) for tier in Tier}
+                for name, row in PROVIDERS.items()
+            },
             embedding=_embedding_config(reader),
             offline=reader.choice("AI_OFFLINE", ("fallback", "never", "only"), "fallback"),
             database_url=reader.database_url(),
@@ -184,14 +187,15 @@ def _target(reader: _Reader, row: Provider, task: Task | None, tier: Tier) -> Ta
 
 
 def _chain(reader: _Reader, task: Task) -> tuple[Provider, ...]:
-    """The task's provider, then the fallbacks; each once."""
-    first = reader.providers(f"AI_{task.upper()}_PROVIDER", "together")
+    """The task's provider, then the fallbacks; each once. The gateway's provider is named by its callers."""
+    named = task in EDITOR_TASKS
+    first = reader.providers(f"AI_{task.upper()}_PROVIDER", "together") if named else ()
     rows = (*first, *reader.providers("AI_FALLBACK_PROVIDER", "openai"))
     return tuple({row.name: row for row in rows}.values())
 
 
 def _task_config(reader: _Reader, task: Task) -> TaskConfig:
-    rows = _chain(reader, task) if task in EDITOR_TASKS else ()
+    rows = _chain(reader, task)
     return TaskConfig(
         task=task,
         tier=DEFAULT_TIER[task],

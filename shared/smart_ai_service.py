@@ -23,6 +23,7 @@ from shared.errors import (
     StoreUnavailable,
     Unprocessable,
 )
+from shared.single_flight import SingleFlight
 from shared.tasks import analysis, answers, diagrams, suggestions
 from shared.tasks.asking import OFFLINE, OFFLINE_MODEL, Asker, Call, Subject
 from shared.tasks.sessions import Sessions
@@ -57,6 +58,7 @@ class SmartAIService:
         self._embedder = embedder
         self._ledger = ledger
         self._sessions = Sessions()
+        self._analyses: SingleFlight[JsonObject] = SingleFlight()
 
     # --- the tasks -------------------------------------------------------------------------------
 
@@ -68,30 +70,26 @@ class SmartAIService:
         content: str | None = None,
         refresh: bool = False,
     ) -> JsonObject:
-        """Findings on a stored document, or on `content`. Unchanged documents are not asked about twice.
+        """Findings on a stored document, or on `content`. The same text is not asked about twice.
 
         Raises InvalidRequest for neither or both, NotFound, Unprocessable for an empty document.
         """
         if (document_id is None) == (content is None):
             raise InvalidRequest("Send document_id or content, one of the two", param="document_id")
         async with self._accounted():
-            if document_id is None:
-                return await self._analysis(call, Subject.unsaved(content or ""))
-            kind = analysis.ANALYSIS_TYPE
-            stored = await self._store.get_document(call.caller, document_id, analysis_type=kind)
-            if stored.analysis and not refresh and self._analysis_holds(stored.analysis):
-                return analysis.from_store(stored.analysis, call.request_id)
-            subject = Subject.of(stored.document)
-            answer = await self._analysis(call, subject)
-            await self._store.put_analysis(
-                call.caller,
-                document_id=document_id,
-                analysis_type=kind,
-                content_hash=subject.content_hash,
-                version=load_prompt("analysis").hash,
-                result=answer,
-            )
-            return answer
+            subject = Subject.unsaved(content or "")
+            if document_id is not None:
+                stored = await self._store.get_document(
+                    call.caller, document_id, analysis_type=analysis.ANALYSIS_TYPE
+                )
+                if stored.analysis and not refresh and self._analysis_holds(stored.analysis):
+                    return analysis.from_store(stored.analysis, call.request_id)
+                subject = Subject.of(stored.document)
+            if refresh:
+                return await self._analysis(call, subject)
+            asked = (call.caller.tenant_id, subject.identity)
+            answer = await self._analyses.do(asked, lambda: self._analysis(call, subject))
+            return analysis.for_request(answer, call.request_id)
 
     async def generate_suggestions(
         self,
@@ -201,12 +199,22 @@ class SmartAIService:
         if not subject.content.strip():
             raise Unprocessable("The document is empty: there is nothing to analyse", param="content")
         asker = self._asker(call, Task.ANALYSIS)
-        return await self._or_offline(
+        answer = await self._or_offline(
             asker,
             subject.tier,
             lambda: analysis.ask(asker, subject),
             lambda meta: analysis.offline(subject, meta),
         )
+        if subject.document_id is not None:
+            await self._store.put_analysis(
+                call.caller,
+                document_id=subject.document_id,
+                analysis_type=analysis.ANALYSIS_TYPE,
+                content_hash=subject.content_hash,
+                version=load_prompt("analysis").hash,
+                result=answer,
+            )
+        return answer
 
     async def _suggestions(
         self,

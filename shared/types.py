@@ -87,6 +87,22 @@ class JsonSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class Passthrough:
+    """A caller's own chat completion in OpenAI's form: sent on, and its answer given on, as it is.
+
+    `body` is for the provider and model named; for any other it is fitted to that one's row.
+    """
+
+    body: Mapping[str, Json]
+    provider: str
+    model: str
+
+    @property
+    def stream(self) -> bool:
+        return bool(self.body.get("stream"))
+
+
+@dataclass(frozen=True, slots=True)
 class ChatRequest:
     """What is asked. No model: the task's targets choose it. None means: not sent."""
 
@@ -95,6 +111,7 @@ class ChatRequest:
     temperature: float | None = None
     response_schema: JsonSchema | None = None
     stop: tuple[str, ...] = ()
+    passthrough: Passthrough | None = None  # instead of all the above
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +189,14 @@ class TextDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Verbatim:
+    """What the provider sent, byte by byte: the data of its events, or one whole answer."""
+
+    events: tuple[bytes, ...]
+    finished: bool = False  # the finish reason is among them
+
+
+@dataclass(frozen=True, slots=True)
 class Switch:
     """Another provider goes on from here."""
 
@@ -192,13 +217,13 @@ class Finish:
 
     provider: str
     model: str
-    reason: Literal["stop", "length", "tool_calls"]
+    reason: Literal["stop", "length", "tool_calls", "content_filter"]
     usage: Usage  # of all attempts together
     cost_usd: Decimal | None  # None when any attempt's cost is unknown
     attempts: int
 
 
-StreamEvent: TypeAlias = StreamStart | TextDelta | Switch | Reset | Finish
+StreamEvent: TypeAlias = StreamStart | TextDelta | Verbatim | Switch | Reset | Finish
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import httpx
 
 from functions import __main__ as server
 from shared.http.app import create_app
-from shared.services import lifespan
+from shared.services import Pace, lifespan
 from tests.server import serving
 from tests.sse_decoder import decode
 
@@ -21,13 +21,17 @@ TIMEOUT = 20.0
 
 @asynccontextmanager
 async def marginalia(
-    database_url: str, environ: Mapping[str, str] | None = None, *, function: ModuleType | None = None
+    database_url: str,
+    environ: Mapping[str, str] | None = None,
+    *,
+    function: ModuleType | None = None,
+    pace: Pace | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the server, or of one function that runs alone."""
     variables = {"DATABASE_URL": database_url, **(environ or {})}
     alone = function is not None
     routes = (function or server).app.routes
-    app = create_app(routes, lifespan=lifespan(long_running=not alone, environ=variables))
+    app = create_app(routes, lifespan=lifespan(long_running=not alone, environ=variables, pace=pace))
     async with serving(app) as base_url, httpx.AsyncClient(base_url=base_url, timeout=TIMEOUT) as client:
         yield client
 

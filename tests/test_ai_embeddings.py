@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shared.ai.client import Client
 from shared.ai.embeddings import ProviderEmbedder
 from shared.errors import AllProvidersFailed, ProviderTimeout
 from shared.providers import PROVIDERS, Provider, Target
 from shared.settings import Limits
 from shared.types import Attempt, CallContext, Outcome, Task, Usage
 from tests.simulator import Reply, Simulator
-from tests.simulator.asking import plain_client
 
 CONTEXT = CallContext("request-1", "tenant-1", Task.EMBEDDING)
 OPENAI, LOCAL = PROVIDERS["openai"], PROVIDERS["local"]
@@ -28,7 +28,7 @@ async def embedding(
     sim: Simulator, row: Provider = OPENAI, **options: Any
 ) -> AsyncIterator[tuple[ProviderEmbedder, list[Attempt]]]:
     rows: list[Attempt] = []
-    client = plain_client()
+    client = Client()
 
     async def no_sleep(_: float) -> None: ...
 
@@ -179,7 +179,7 @@ async def test_cancelling_ends_every_request() -> None:
 def test_the_name_of_the_model_tells_vectors_apart() -> None:
     def name(row: Provider, dimensions: int) -> str:
         target = Target(row, row.embedding_model or "", "http://127.0.0.1:1", None)
-        return ProviderEmbedder(plain_client(), target, dimensions=dimensions, record=print).model
+        return ProviderEmbedder(Client(), target, dimensions=dimensions, record=print).model
 
     assert name(OPENAI, 1536) == "openai/text-embedding-3-small"
     assert name(OPENAI, 512) == "openai/text-embedding-3-small@512"

@@ -44,8 +44,9 @@ async def test_anchors_follow_their_words_or_are_stale(database_url: str) -> Non
     units = newer.encode("utf-16-le")
     for one in rebased[:2]:
         position = one["anchor"]["position"]
-        assert units[position["start"] * 2 : position["end"] * 2].decode("utf-16-le") == (
-            one["anchor"]["quote"]["exact"]
+        assert (
+            units[position["start"] * 2 : position["end"] * 2].decode("utf-16-le")
+            == (one["anchor"]["quote"]["exact"])
         )
         assert one["anchor"]["content_hash"] == hashlib.sha256(newer.encode()).hexdigest()
 

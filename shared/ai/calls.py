@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.ai.client import Client
 from shared.ai.failover import Ask
 from shared.ai.frames import FinishReason, Frame
-from shared.ai.payload import chat_payload
+from shared.ai.payload import chat_payload, choices_asked, request_size
 from shared.ai.prices import cost_usd
 from shared.ai.retry import DEADLINE, SILENCE
 from shared.ai.watchdog import Watchdog
 from shared.errors import ProviderError
 from shared.providers import Target
 from shared.settings import Limits
-from shared.types import Attempt, CallContext, ChatRequest, Outcome, Usage
+from shared.types import Attempt, CallContext, Outcome, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -57,12 +56,16 @@ class Meter:
             self._first_token = self._instruments.clock()
 
     def settle(
-        self, outcome: Outcome, error: ProviderError | None = None, *, estimate: Usage | None = None
+        self,
+        outcome: Outcome,
+        error: ProviderError | None = None,
+        *,
+        estimate: Callable[[], Usage | None] | None = None,
     ) -> None:
-        """Writes the row, unless it is written. `estimate` stands in where the provider did not count."""
+        """Writes the row, unless it is written. `estimate` is asked where the provider did not count."""
         if self.row is not None:
             return
-        usage = self.usage or estimate or Usage()
+        usage = self.usage or (estimate() if estimate else None) or Usage()
         target = self._target
         self.row = Attempt(
             request_id=self._context.request_id,
@@ -88,10 +91,10 @@ class Meter:
 
 
 class ChatCall:
-    """One streamed chat completion. Iterate `frames()` to its end, within `aclosing`.
+    """One chat completion: an async context, in which `next()` is called until it is `finished`.
 
-    Once `finished`, what remains of `frames()` is only the connection's tidy end. The row is written
-    by `settle()`, or by `frames()` itself when the attempt fails or is given up.
+    Nothing is sent before the first `next()`. The row is written by `conclude()` or `settle()`, or by
+    the call itself when it fails or is given up.
     """
 
     def __init__(
@@ -107,48 +110,71 @@ class ChatCall:
     ) -> None:
         self.finish: FinishReason | None = None
         self.finished = False
-        self._client = client
+        payload = chat_payload(ask.request, ask.target, prefill=ask.prefill)
+        self._answer = client.chat(ask.target, payload, connect_timeout=limits.connect_timeout)
         self._ask = ask
         self._limits = limits
         self._deadline = deadline
         self._clock = instruments.clock
+        self._began = instruments.clock()
+        self._outrun = False
         self._meter = Meter(ask.target, context, instruments, streamed=streamed)
         self._watchdog = Watchdog()
         self._waited = 0.0  # seconds of waiting since the model last gave a sign of life
         self._answering = False  # the provider has begun, be it without a word
         self._alive = False
         self._refused = False
+        passthrough = ask.request.passthrough
+        self._whole = passthrough is not None and not passthrough.stream
+        self._open_choices = set(range(1 if passthrough is None else choices_asked(passthrough.body)))
+        self._filtered: ProviderError | None = None  # the answer is what a filter has left of it
         self._received = 0  # bytes of text
 
     @property
     def row(self) -> Attempt | None:
         return self._meter.row
 
-    async def frames(self) -> AsyncGenerator[Sequence[Frame], None]:
-        """The answer's frames as they come. Raises ProviderError; an end without a finish reason is one."""
-        payload = chat_payload(self._ask.request, self._ask.target, prefill=self._ask.prefill)
-        chat = self._client.chat(self._ask.target, payload, connect_timeout=self._limits.connect_timeout)
+    async def __aenter__(self) -> ChatCall:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Ends the attempt: its connection is kept if the body ends soon after a whole answer."""
         try:
-            async with aclosing(chat) as batches:
-                while not self.finished:
-                    yield self._take(await self._next(batches))
-                await self._drain(batches)
+            if kind is None and self.finished and not self._answer.ended:
+                await self._drain()
+        finally:
+            await self.close()
+
+    async def next(self) -> Sequence[Frame]:
+        """The next frames, maybe none. Raises ProviderError, also for an end without a finish reason."""
+        try:
+            return self._take(await self._next())
         except ProviderError as error:
             self.settle(error.outcome, error)
             raise
-        finally:
-            self._watchdog.close()
-            self._meter.settle(Outcome.CANCELLED, estimate=self._estimate(begun=self._answering))
+
+    async def close(self) -> None:
+        """Writes the row, if nobody has, and closes the connection, unless it can serve again."""
+        self._watchdog.close()
+        self._give_up()
+        await self._answer.close()
+
+    def conclude(self) -> None:
+        """The answer was whole and is what was asked for."""
+        if self._filtered is None:
+            self.settle(Outcome.OK)
+        else:
+            self.settle(self._filtered.outcome, self._filtered)
 
     def settle(self, outcome: Outcome, error: ProviderError | None = None) -> None:
-        self._meter.settle(outcome, error, estimate=self._estimate())
+        self._meter.settle(outcome, error, estimate=self._estimate)
 
-    async def _next(self, batches: AsyncGenerator[Sequence[Frame], None]) -> Sequence[Frame] | None:
+    async def _next(self) -> Sequence[Frame] | None:
         """None at the end of the body, and when nothing more is worth waiting for."""
-        seconds, code = self._patience()
         began = self._clock()
+        seconds, code = self._patience(began)
         try:
-            return await self._watchdog.wait(anext(batches, None), seconds)
+            return await self._watchdog.wait(self._answer.read(), seconds)
         except TimeoutError:
             if self.finish is not None:
                 return None
@@ -162,15 +188,17 @@ class ChatCall:
         finally:
             self._waited += self._clock() - began
 
-    def _patience(self) -> tuple[float, str]:
+    def _patience(self, now: float) -> tuple[float, str]:
         """How long the next batch may take, and what it means when it does not come."""
         if self.finish is not None:
             limit, code = USAGE_GRACE, ""
+        elif self._whole and not self._alive:  # it comes at once, whenever that is
+            return max(0.0, self._deadline - now), DEADLINE
         elif self._alive:
             limit, code = self._limits.idle_timeout, "idle_timeout"
         else:
             limit, code = self._limits.first_token_timeout, SILENCE
-        left = self._deadline - self._clock()
+        left = self._deadline - now
         if left < limit - self._waited:
             return max(0.0, left), DEADLINE
         return max(0.0, limit - self._waited), code
@@ -191,9 +219,10 @@ class ChatCall:
             return ()
         self._answering = True
         for index, frame in enumerate(batch):
-            self._note(frame)
-            if frame.failure is not None:
+            if frame.failure is not None and not self._takes_as_answer(frame):
+                self._meter.usage = frame.usage or self._meter.usage
                 return self._fail_after(batch[:index], frame.failure)
+            self._note(frame)
             if frame.done:
                 self._end()
         if self.finish is not None and self._meter.usage is not None:
@@ -206,6 +235,13 @@ class ChatCall:
         self._end()
         return good
 
+    def _takes_as_answer(self, frame: Frame) -> bool:
+        """What is given on as it comes may say itself that a filter has ended it."""
+        if not self._ask.verbatim or frame.finish is None:
+            return False
+        self._filtered = frame.failure
+        return True
+
     def _note(self, frame: Frame) -> None:
         if frame.alive:
             self._alive, self._waited = True, 0.0
@@ -214,22 +250,41 @@ class ChatCall:
             self._received += len(frame.text) if frame.text.isascii() else len(frame.text.encode())
         self._refused = self._refused or frame.refused
         self._meter.usage = frame.usage or self._meter.usage
-        self.finish = frame.finish or self.finish
+        if frame.ended:
+            self._open_choices.difference_update(frame.ended)
+            if not self._open_choices:
+                self.finish = frame.finish
 
     def _end(self) -> None:
         if self.finish is None:
             raise ProviderError(Outcome.CUT, "ended without a finish reason", status=200)
         if self._refused and not self._received:
-            raise ProviderError(Outcome.CONTENT_FILTER, "the model refused", status=200, code="refusal")
+            refusal = ProviderError(Outcome.CONTENT_FILTER, "the model refused", status=200, code="refusal")
+            if not self._ask.verbatim:
+                raise refusal
+            self._filtered = refusal
         self.finished = True
 
-    async def _drain(self, batches: AsyncGenerator[Sequence[Frame], None]) -> None:
+    async def _drain(self) -> None:
         """Reads on to the end of the body, so that the connection is kept, if it ends soon."""
         try:
-            while await self._watchdog.wait(anext(batches, None), _DRAIN_GRACE) is not None:
+            while await self._watchdog.wait(self._answer.read(), _DRAIN_GRACE) is not None:
                 pass
         except (TimeoutError, ProviderError):
             return
+
+    def outrun(self) -> None:
+        """Another attempt has won. One that was silent for longer than it may has failed by that."""
+        self._outrun = self._clock() - self._began > self._limits.first_token_timeout
+
+    def _give_up(self) -> None:
+        """Writes the row of an attempt that nobody settles any more."""
+        if self._meter.row is not None:
+            return
+        if self._outrun and not self._alive:
+            silence = ProviderError(Outcome.TIMEOUT, "silent for too long", code=SILENCE)
+            self._meter.settle(Outcome.TIMEOUT, silence)
+        self._meter.settle(Outcome.CANCELLED, estimate=lambda: self._estimate(begun=self._answering))
 
     def _estimate(self, *, begun: bool = False) -> Usage | None:
         """What an attempt used that the provider did not count: nothing, if it came to nothing.
@@ -238,11 +293,8 @@ class ChatCall:
         """
         if not self._received and not begun:
             return None
-        return Usage(_tokens(_size(self._ask.request)), _tokens(self._received), estimated=True)
-
-
-def _size(request: ChatRequest) -> int:
-    return sum(len(message.content.encode()) for message in request.messages)
+        size = request_size(self._ask.request)
+        return Usage(_tokens(size), _tokens(self._received), estimated=True)
 
 
 def _tokens(size: int) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
 from shared.ai.failures import carries_error, from_error, from_response
 from shared.ai.frames import MAX_BODY_BYTES, AnswerDecoder, Frame
+from shared.ai.http1 import Http1Transport
 from shared.ai.payload import headers
-from shared.ai.transport import HttpxTransport, Response, Transport
+from shared.ai.transport import Response, Transport
 from shared.errors import ProviderError
 from shared.providers import Target
 from shared.types import Json, JsonObject, Outcome
@@ -26,33 +27,19 @@ class Client:
     """Asks any OpenAI-compatible provider over one transport."""
 
     def __init__(self, transport: Transport | None = None, *, now: Callable[[], datetime] = _utc_now) -> None:
-        self._transport = transport or HttpxTransport()
+        self._transport = transport or Http1Transport()
         self._now = now
 
-    async def chat(
-        self, target: Target, payload: JsonObject, *, connect_timeout: float
-    ) -> AsyncGenerator[Sequence[Frame], None]:
-        """The answer's frames, as many at a time as the network brings.
-
-        The body's end ends it; whether the answer was whole is for the caller to see by its finish
-        reason. Closing it closes the connection. Raises ProviderError.
-        """
-        async with self._open(target, "/chat/completions", payload, connect_timeout) as response:
-            await self._check(response)
-            decoder = AnswerDecoder()
-            async with aclosing(response.chunks()) as chunks:
-                async for chunk in chunks:
-                    if frames := decoder.feed(chunk):
-                        yield frames
-            if frames := decoder.close():
-                yield frames
+    def chat(self, target: Target, payload: JsonObject, *, connect_timeout: float) -> Answer:
+        """Nothing is sent before its first `read`. A stream when the payload says so."""
+        return Answer(self, target, payload, connect_timeout)
 
     async def post(
         self, target: Target, path: str, payload: JsonObject, *, connect_timeout: float
     ) -> JsonObject:
         """A whole JSON object. Raises ProviderError for anything else."""
-        async with self._open(target, path, payload, connect_timeout) as response:
-            await self._check(response)
+        async with self.open(target, path, payload, connect_timeout) as response:
+            await self.check(response)
             body = await _read(response, MAX_BODY_BYTES)
         document = _parsed(body)
         if carries_error(document):
@@ -64,18 +51,18 @@ class Client:
     async def aclose(self) -> None:
         await self._transport.aclose()
 
-    def _open(
+    def open(
         self, target: Target, path: str, payload: JsonObject, connect_timeout: float
     ) -> AbstractAsyncContextManager[Response]:
         return self._transport.open(
             "POST",
             target.base_url + path,
             headers=headers(target),
-            body=json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace"),
+            body=encoded(payload),
             connect_timeout=connect_timeout,
         )
 
-    async def _check(self, response: Response) -> None:
+    async def check(self, response: Response) -> None:
         """The status first: an error's body must never pass for an answer."""
         if response.status != 200:
             body = await _read(response, _ERROR_BODY_BYTES)
@@ -84,14 +71,63 @@ class Client:
             raise ProviderError(Outcome.PROTOCOL_ERROR, "the answer is a web page", status=200)
 
 
+class Answer:
+    """One chat completion on its way. `close` it: before its body has ended that closes the connection."""
+
+    def __init__(self, client: Client, target: Target, payload: JsonObject, connect_timeout: float) -> None:
+        self._client = client
+        self._asked = (target, "/chat/completions", payload, connect_timeout)
+        self._exchange: AbstractAsyncContextManager[Response] | None = None
+        self._response: Response | None = None
+        self._decoder = AnswerDecoder(streams=bool(payload.get("stream")))
+        self.ended = False  # the whole body has come
+
+    async def close(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            await exchange.__aexit__(None, None, None)
+
+    async def read(self) -> Sequence[Frame] | None:
+        """The frames that the network brings next, maybe none; None once the body has ended.
+
+        The body's end ends it; whether the answer was whole is for the caller to see by its finish
+        reason. Raises ProviderError.
+        """
+        if self.ended:
+            return None
+        if self._response is None:
+            self._response = await self._begin()
+        data = await self._response.read()
+        frames = self._decoder.feed(data) if data else []
+        if self._response.ended or not data:
+            self.ended = True
+            frames += self._decoder.close()
+        return frames
+
+    async def _begin(self) -> Response:
+        exchange = self._client.open(*self._asked)
+        response = await exchange.__aenter__()
+        self._exchange = exchange
+        await self._client.check(response)
+        return response
+
+
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def encoded(payload: JsonObject) -> bytes:
+    """JSON in UTF-8; halves of surrogate pairs, which UTF-8 cannot carry, as escapes."""
+    try:
+        return _TO_JSON(payload).encode()
+    except UnicodeEncodeError:
+        return json.dumps(payload, separators=(",", ":")).encode()
+
+
 async def _read(response: Response, limit: int) -> bytes:
     """The body up to `limit` bytes."""
     body = bytearray()
-    async with aclosing(response.chunks()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) >= limit:
-                break
+    while len(body) < limit and (data := await response.read()):
+        body += data
     return bytes(body[:limit])
 
 

@@ -129,7 +129,7 @@ class ProviderEmbedder:
         except asyncio.CancelledError:
             meter.settle(Outcome.CANCELLED)
             raise
-        meter.settle(Outcome.OK, estimate=_estimate(texts))
+        meter.settle(Outcome.OK, estimate=lambda: _estimate(texts))
         return vectors
 
     async def _post(self, texts: Sequence[str], deadline: float) -> JsonObject:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.ai.frames import Frame
-from shared.ai.payload import Repair, repaired
+from shared.ai.payload import Repair, can_be_joined, may_go_on, repaired, wants_usage
 from shared.ai.retry import Move, Standing, decide
 from shared.ai.seam import PREFILL_FROM, Joined, Seam, squeezed
 from shared.errors import (
@@ -26,14 +26,17 @@ from shared.errors import (
     ContentFiltered,
     ContextLengthExceeded,
     FailedAttempt,
+    InvalidRequest,
     MalformedOutput,
     NotConfigured,
+    NotFound,
     ProviderError,
     ProviderTimeout,
+    RateLimited,
 )
 from shared.providers import Target
 from shared.settings import Limits
-from shared.types import ChatRequest, Outcome, Reset, StreamEvent, StreamStart, Switch, TextDelta
+from shared.types import ChatRequest, Outcome, Reset, StreamEvent, StreamStart, Switch, TextDelta, Verbatim
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Ask:
     request: ChatRequest
     wait: float = 0.0  # seconds before it is made
     prefill: str = ""  # the beginning of the answer that the provider is to go on from
+    verbatim: bool = False  # its events are given on as they come
 
 
 class Availability(Protocol):
@@ -90,6 +94,10 @@ class Failover:
         self._reason = ""  # why that one was left
         self._drop_text = False
         self._announced = False  # this attempt has shown something
+        self._held: list[Frame] = []  # of this attempt, to be given on once it has something to say
+        self._verbatim = request.passthrough is not None
+        self._joinable = request.passthrough is None or can_be_joined(request.passthrough.body)
+        self._hides_usage = request.passthrough is not None and not wants_usage(request.passthrough.body)
         self._seam: Seam | None = None
         self._ask = Ask(targets[0], request)
         self._tries = 0  # at the target asked now
@@ -111,7 +119,9 @@ class Failover:
         return self._next_target()
 
     def accept(self, frames: Sequence[Frame]) -> list[StreamEvent]:
-        """What the caller sees of these frames: all their text in one piece, or nothing yet."""
+        """What the caller sees of these frames: all of them in one piece, or nothing yet."""
+        if self._verbatim:
+            return self._pass_on(frames)
         text = frames[0].text if len(frames) == 1 else "".join([frame.text for frame in frames])
         if not text:
             return []
@@ -128,6 +138,8 @@ class Failover:
         """
         if self._announced:
             return []
+        if self._verbatim:
+            return self._open()
         joined = Joined("") if self._seam is None else self._seam.close()
         if joined is None:
             raise ProviderError(Outcome.PROTOCOL_ERROR, "an empty answer after a broken one", status=200)
@@ -140,6 +152,8 @@ class Failover:
         told so, once.
         """
         self._note(error)
+        if self._is_final(error):
+            raise self._give_up(error.outcome, error)
         if self._ask.prefill and error.outcome is Outcome.BAD_REQUEST and self._attempts_left > 0:
             self._no_prefill = True
             return self._ask_again(0.0)
@@ -154,14 +168,23 @@ class Failover:
 
     # --- hedging -------------------------------------------------------------------------------
 
+    @property
+    def may_hedge(self) -> bool:
+        return self._hedge_target() is not None
+
+    def _hedge_target(self) -> Target | None:
+        if self._shown is not None or self._attempts_left < 1:
+            return None
+        return next(filter(self._health.admits, self._waiting), None)
+
     def hedge(self) -> Ask | None:
         """A second attempt beside the one under way, for who speaks first; never at a target at rest."""
-        target = next(filter(self._health.admits, self._waiting), None)
-        if target is None or self._shown is not None or self._attempts_left < 1:
+        target = self._hedge_target()
+        if target is None:
             return None
         self._waiting.remove(target)
         self._begun += 1
-        return Ask(target, self._request)
+        return Ask(target, self._request, verbatim=self._verbatim)
 
     def lost(self, ask: Ask, error: ProviderError) -> None:
         """One of two attempts has failed, while the other still runs."""
@@ -199,6 +222,31 @@ class Failover:
         if (before.provider.name, before.model) == (now.provider.name, now.model):
             return []
         return [Switch(before.provider.name, now.provider.name, now.model, self._reason)]
+
+    def _pass_on(self, frames: Sequence[Frame]) -> list[StreamEvent]:
+        """Frames as they came; the text is kept, in case that another provider must go on from it."""
+        if len(frames) == 1 and self._announced:  # short, as there are so many
+            frame = frames[0]
+            if frame.text:
+                self._text.append(frame.text)
+            hidden = not frame.raw or (frame.counts_only and self._hides_usage)
+            return [] if hidden else [Verbatim((frame.raw,), frame.finish is not None)]
+        self._text.extend([frame.text for frame in frames if frame.text])
+        if self._announced:
+            return self._as_they_came(frames)
+        self._held.extend(frames)
+        if any(frame.raw and (frame.alive or frame.finish) for frame in frames):
+            return self._open()
+        return []
+
+    def _open(self) -> list[StreamEvent]:
+        held, self._held = self._held, []
+        return [*self._announce(), *self._as_they_came(held)]
+
+    def _as_they_came(self, frames: Sequence[Frame]) -> list[StreamEvent]:
+        """Without the usage, when we asked for it and the caller did not."""
+        raw = tuple([f.raw for f in frames if f.raw and not (f.counts_only and self._hides_usage)])
+        return [Verbatim(raw, any(f.finish for f in frames))] if raw else []
 
     # --- deciding ------------------------------------------------------------------------------
 
@@ -253,10 +301,13 @@ class Failover:
     def _asking(self, target: Target, request: ChatRequest, wait: float) -> Ask:
         self._tries += 1
         self._announced = False
+        self._held.clear()
+        if self._shown is not None:
+            self._verbatim = False  # what follows is ours: the rest of another provider's answer
         prefill = self._prefill(target, request)
         self._seam = Seam(self.text, goes_on=bool(prefill)) if self._text else None
         self._begun += 1
-        self._ask = Ask(target, request, wait, prefill)
+        self._ask = Ask(target, request, wait, prefill, self._verbatim)
         return self._ask
 
     def _prefill(self, target: Target, request: ChatRequest) -> str:
@@ -266,7 +317,7 @@ class Failover:
         """
         if not target.provider.accepts_prefill or self._no_prefill or self._attempts_left < 2:
             return ""
-        if request.response_schema is not None or request.messages[-1].role == "assistant":
+        if not may_go_on(request):
             return ""
         text = self.text.rstrip()  # trailing white space is refused by some
         return text if len(squeezed(text)) >= PREFILL_FROM else ""
@@ -280,9 +331,32 @@ class Failover:
         self._retry_after = min(map(self._health.rest_left, self._waiting))
         return self._give_up(None)
 
-    def _give_up(self, last: Outcome | None) -> ApiError:
+    def _is_final(self, error: ProviderError) -> bool:
+        """Whether a request that is passed through has its answer by this error.
+
+        What the named provider finds wrong in it is for its writer to mend, and what is more than one
+        text cannot be joined.
+        """
+        asked = self._request.passthrough
+        if asked is None:
+            return False
+        named = self._ask.target.provider.name == asked.provider
+        wrong = error.outcome is Outcome.BAD_REQUEST and named and not self._ask.prefill
+        return wrong or (self._shown is not None and not self._joinable)
+
+    def _give_up(self, last: Outcome | None, error: ProviderError | None = None) -> ApiError:
         outcomes = {failure.outcome for failure in self._failures}
-        kind, message = _verdict(outcomes, last)
+        if (
+            self._request.passthrough is not None
+            and error is not None
+            and error.outcome is Outcome.BAD_REQUEST
+        ):
+            return InvalidRequest(
+                error.said or "the provider finds the request wrong",
+                param=error.param,
+                attempts=self._failures,
+            )
+        kind, message = _verdict(outcomes, last, passed_through=self._request.passthrough is not None)
         return kind(message, attempts=self._failures, retry_after=self._retry_after)
 
 
@@ -290,7 +364,9 @@ def _failed(target: Target, error: ProviderError) -> FailedAttempt:
     return FailedAttempt(target.provider.name, target.model, error.outcome, error.status, error.code)
 
 
-def _verdict(outcomes: set[Outcome], last: Outcome | None) -> tuple[type[ApiError], str]:
+def _verdict(
+    outcomes: set[Outcome], last: Outcome | None, *, passed_through: bool
+) -> tuple[type[ApiError], str]:
     if last is Outcome.CONTENT_FILTER:
         return ContentFiltered, "the provider's content filter refused this"
     if Outcome.MALFORMED_OUTPUT in outcomes:
@@ -299,4 +375,8 @@ def _verdict(outcomes: set[Outcome], last: Outcome | None) -> tuple[type[ApiErro
         return ContextLengthExceeded, "the text is longer than the model's context"
     if outcomes == {Outcome.TIMEOUT}:
         return ProviderTimeout, "no provider answered in time"
+    if passed_through and outcomes == {Outcome.RATE_LIMITED}:
+        return RateLimited, "every provider that may be asked limits its rate"
+    if passed_through and outcomes == {Outcome.NOT_FOUND}:
+        return NotFound, "the provider has no such model"
     return AllProvidersFailed, "every provider failed"

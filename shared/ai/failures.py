@@ -6,7 +6,8 @@ Anthropic `{"type": "error", "error": {type}}`, or code and type in exchanged pl
 `{"error": "text"}` and `{"detail": "text"}`; Cohere `{error_type}`; a proxy's HTML page.
 
 Decided by names and statuses. A message is read for one thing only, a context that is too long,
-because several servers say it nowhere else; it never leaves this module.
+because several servers say it nowhere else. It goes no further, but for what a provider finds wrong
+in a request: that is told to who wrote the request, and to nobody else.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ _CONTEXT_TOO_LONG = re.compile(
     r"|exceeds the maximum number of tokens|max_new_tokens. must be",
     re.IGNORECASE,
 )
+_LONGEST_MESSAGE = 1000
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -91,6 +93,7 @@ class _Facts:
     names: tuple[str, ...] = ()  # code, status, type: the most telling first
     status: int | None = None  # an HTTP status that the body itself names
     message: str = ""
+    param: str | None = None
     moderated: bool = False
 
 
@@ -122,7 +125,16 @@ def carries_error(document: Json) -> bool:
 def _failure(facts: _Facts, status: int, *, wait: float | None) -> ProviderError:
     outcome = _outcome(facts, status)
     code = next((name for name in facts.names if _CODE.fullmatch(name)), None)
-    return ProviderError(outcome, f"answered {status}", status=status, code=code, retry_after=wait)
+    wrong = outcome is Outcome.BAD_REQUEST
+    return ProviderError(
+        outcome,
+        f"answered {status}",
+        status=status,
+        code=code,
+        retry_after=wait,
+        said=facts.message[:_LONGEST_MESSAGE] if wrong else "",
+        param=facts.param if wrong else None,
+    )
 
 
 def _outcome(facts: _Facts, status: int) -> Outcome:
@@ -170,6 +182,7 @@ def _read(document: Json) -> _Facts:
     return _Facts(
         names=tuple(_names(source)),
         status=_status_inside(source),
+        param=param if isinstance(param := source.get("param"), str) else None,
         message=message,
         moderated=isinstance(metadata, dict) and "flagged_input" in metadata,
     )

@@ -12,15 +12,16 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
+
+from pydantic_core import from_json  # the quickest parser that is here anyway: events are many
 
 from shared.ai.failures import carries_error, from_error
 from shared.ai.sse import EventTooLarge, ServerSentEvent, SseDecoder
 from shared.errors import ProviderError
 from shared.types import Json, JsonObject, Outcome, Usage
 
-FinishReason: TypeAlias = Literal["stop", "length", "tool_calls"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 
 MAX_BODY_BYTES = 16 << 20
 MALFORMED_EVENTS_SKIPPED = 1  # one may be an accident; a second one is a broken stream
@@ -33,6 +34,7 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "function_call": "tool_calls",
     "tool_use": "tool_calls",
 }
+_WORK = ("reasoning_content", "reasoning", "tool_calls", "function_call", "audio")
 _FAILED_REASONS: Mapping[str, Outcome] = {
     "content_filter": Outcome.CONTENT_FILTER,
     "safety": Outcome.CONTENT_FILTER,
@@ -46,9 +48,8 @@ _FAILED_REASONS: Mapping[str, Outcome] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What one event of an answer says."""
+class Frame(NamedTuple):
+    """What one event of an answer says, or a whole answer. A tuple, because there are so many."""
 
     text: str = ""
     alive: bool = False  # the model is at work: text, reasoning or a tool call came
@@ -57,16 +58,24 @@ class Frame:
     refused: bool = False  # the model declines, in words of its own
     failure: ProviderError | None = None  # the last frame: nothing after it counts
     done: bool = False  # nothing more will come
+    ended: tuple[int, ...] = ()  # the indexes of the choices that end here, where there are several
+    raw: bytes = b""  # the event's data, or the body, as it came
+    counts_only: bool = False  # usage and no choice
+
+
+_SIGN_OF_LIFE = Frame(alive=True)
 
 
 class AnswerDecoder:
     """Bytes of a body with status 200 to frames; `close()` at its end.
 
     A body that begins like JSON is one whole answer, anything else is a stream of events, whatever
-    the content type calls it. Never raises: what is wrong comes as a frame's `failure`.
+    the content type calls it; `streams` says which was asked for. A whole answer where a stream was
+    asked for counts as one chunk. Never raises: what is wrong comes as a frame's `failure`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, streams: bool = True) -> None:
+        self._streams = streams
         self._stream: SseDecoder | None = None
         self._head = b""  # until its first character shows what the body is
         self._whole: list[bytes] = []  # of a body that is JSON
@@ -77,10 +86,8 @@ class AnswerDecoder:
     def feed(self, chunk: bytes) -> list[Frame]:
         if self._failed:
             return []
-        if self._whole:
-            return self._gather(chunk)
         if self._stream is None:
-            return self._begin(chunk)
+            return self._gather(chunk) if self._whole else self._begin(chunk)
         try:
             return self._frames(self._stream.feed(chunk))
         except EventTooLarge:
@@ -106,13 +113,17 @@ class AnswerDecoder:
             return [self._fail("the answer is a web page")]
         if not head:
             return []
+        if not self._streams:
+            return [self._fail("a stream where a whole answer was asked for")]
         self._stream = SseDecoder()
         return self.feed(head)
 
     def _gather(self, chunk: bytes) -> list[Frame]:
         self._whole.append(chunk)
         self._size += len(chunk)
-        return [self._fail("the answer is too large")] if self._size > MAX_BODY_BYTES else []
+        if self._size > MAX_BODY_BYTES:
+            return [self._fail("the answer is too large")]
+        return [] if self._streams else [_SIGN_OF_LIFE]
 
     def _frames(self, events: Sequence[ServerSentEvent]) -> list[Frame]:
         frames: list[Frame] = []
@@ -127,16 +138,19 @@ class AnswerDecoder:
 
     def _frame(self, event: ServerSentEvent) -> Frame | None:
         data = event.data
-        if data == "[DONE]" or data.strip() == "[DONE]":
-            return Frame(done=True)
-        if event.event == "error":
-            return Frame(failure=from_error(_parsed(data), status=200))
-        if not data.strip():
-            return None
-        document = _parsed(data)
+        if data[:6] == b"[DONE]" or not data or data.isspace():
+            return Frame(done=True) if data else None
+        if b"\n" in data:  # white space, as JSON has no line ends within strings
+            data = data.replace(b"\n", b" ")
+        document = _parsed_quickly(data)
+        if document is None:
+            data = _decoded(data).encode()
+            document = _parsed(data)
+        if event.event == b"error":
+            return Frame(failure=from_error(document, status=200))
         if not isinstance(document, dict) and not carries_error(document):
             return self._skip()
-        return decode_document(document)
+        return decode_document(document, data)
 
     def _skip(self) -> Frame | None:
         self.malformed += 1
@@ -145,14 +159,17 @@ class AnswerDecoder:
         return None
 
     def _whole_answer(self) -> list[Frame]:
-        document = _parsed(b"".join(self._whole).decode("utf-8", "replace"))
+        body = b"".join(self._whole)
+        document = _parsed_quickly(body) or _parsed(_decoded(body).encode())
         if document is None:
             return [self._fail("the answer is empty or not JSON")]
         if carries_error(document):
             return [decode_document(document)]
-        if not isinstance(document, dict) or not document.get("choices"):
+        if not isinstance(document, dict) or not isinstance(document.get("choices"), list):
             return [self._fail("the answer has no choices")]
-        frame = decode_document(document)
+        if not document["choices"]:
+            return [self._fail("the answer has no choices")]
+        frame = decode_document(document, as_chunk(document) if self._streams else body)
         return [frame] if frame.failure else [frame, Frame(done=True)]
 
     def _fail(self, detail: str) -> Frame:
@@ -160,20 +177,83 @@ class AnswerDecoder:
         return Frame(failure=ProviderError(Outcome.PROTOCOL_ERROR, detail, status=200))
 
 
-def decode_document(document: Json) -> Frame:
-    """The frame of one parsed chunk, whole completion or error."""
-    if carries_error(document):
+def decode_document(document: Json, raw: bytes = b"") -> Frame:
+    """The frame of one parsed chunk, whole completion or error; `raw` is what it was parsed from."""
+    choices = document.get("choices") if type(document) is dict else None
+    if (not choices or "error" in document or "type" in document) and carries_error(document):
         usage = decode_usage(document) if isinstance(document, dict) else None
         return Frame(usage=usage, failure=from_error(document, status=200))
-    choice = _first(document.get("choices"))
-    if choice is None:
-        return Frame(usage=decode_usage(document))
-    message = _object(choice.get("delta")) or _object(choice.get("message")) or {}
-    text = _text(message.get("content") if message else choice.get("text"))
-    finish, failure = _finish(choice.get("finish_reason"))
+    usage = decode_usage(document) if document.get("usage") or "x_groq" in document else None
+    if not choices or not isinstance(choices, list):
+        return Frame(usage=usage, raw=raw, counts_only=usage is not None)
+    if len(choices) > 1:
+        return _several(choices, usage, raw)
+    return _single(choices[0], usage, raw)
+
+
+def _single(choice: Json, usage: Usage | None, raw: bytes) -> Frame:
+    if not isinstance(choice, dict):
+        return Frame(usage=usage, raw=raw)
+    message = choice.get("delta") or choice.get("message")
+    index = _index(choice)
+    reason = choice.get("finish_reason")
+    finish, failure = _finish(reason) if reason else (None, None)
+    ended = (index,) if finish else ()
+    if not message or not isinstance(message, dict):
+        text = _text(choice.get("text")) if message is None else ""
+        return Frame(text, bool(text), finish, usage, False, failure, False, ended, raw)
+    content = message.get("content")
+    text = content if type(content) is str else _text(content)
     refused = bool(message.get("refusal"))
-    thinking = message.get("reasoning_content") or message.get("reasoning") or message.get("tool_calls")
-    return Frame(text, bool(text or thinking or refused), finish, decode_usage(document), refused, failure)
+    alive = bool(text) or refused or _works(message)
+    if index != 0:
+        text = ""
+    return Frame(text, alive, finish, usage, refused, failure, False, ended, raw)
+
+
+def _several(choices: Sequence[Json], usage: Usage | None, raw: bytes) -> Frame:
+    """The text is that of the choice with index 0; each that ends is named."""
+    frames = [_single(choice, None, b"") for choice in choices]
+    return Frame(
+        text="".join([frame.text for frame in frames]),
+        alive=any(frame.alive for frame in frames),
+        finish=next((frame.finish for frame in frames if frame.finish), None),
+        usage=usage,
+        refused=any(frame.refused for frame in frames),
+        failure=next((frame.failure for frame in frames if frame.failure), None),
+        ended=tuple(index for frame in frames for index in frame.ended),
+        raw=raw,
+    )
+
+
+def _index(choice: JsonObject) -> int:
+    index = choice.get("index")
+    return index if isinstance(index, int) else 0
+
+
+def _works(message: JsonObject) -> bool:
+    """Whether a message without text shows that the model is at work."""
+    return any(message.get(name) for name in _WORK)
+
+
+def as_chunk(completion: JsonObject) -> bytes:
+    """A whole completion as the one chunk of a stream."""
+    choices = [
+        {**{name: value for name, value in choice.items() if name != "message"}, "delta": _as_delta(choice)}
+        for choice in completion["choices"]
+        if isinstance(choice, dict)
+    ]
+    chunk = {**completion, "object": "chat.completion.chunk", "choices": choices}
+    return json.dumps(chunk, separators=(",", ":")).encode()
+
+
+def _as_delta(choice: JsonObject) -> JsonObject:
+    """The message, with the numbers that a stream's tool calls have."""
+    message = _object(choice.get("message"))
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list):
+        return message
+    return {**message, "tool_calls": [{"index": n, **_object(call)} for n, call in enumerate(calls)]}
 
 
 def decode_usage(document: JsonObject) -> Usage | None:
@@ -199,9 +279,11 @@ def _finish(reason: Json) -> tuple[FinishReason | None, ProviderError | None]:
     if not isinstance(reason, str) or not reason:
         return None, None
     name = reason.lower()
-    if name in _FAILED_REASONS:
-        return None, ProviderError(_FAILED_REASONS[name], f"finished with {name}", status=200, code=name)
-    return _FINISH_REASONS.get(name, "stop"), None
+    outcome = _FAILED_REASONS.get(name)
+    if outcome is None:
+        return _FINISH_REASONS.get(name, "stop"), None
+    failure = ProviderError(outcome, f"finished with {name}", status=200, code=name)
+    return ("content_filter" if outcome is Outcome.CONTENT_FILTER else None), failure
 
 
 def _text(content: Json) -> str:
@@ -210,14 +292,6 @@ def _text(content: Json) -> str:
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
     return ""
-
-
-def _first(choices: Json) -> JsonObject | None:
-    """The choice with index 0: more than one is never asked for."""
-    if not isinstance(choices, list):
-        return None
-    found = (c for c in choices if isinstance(c, dict) and c.get("index") in (0, None))
-    return next(found, None)
 
 
 def _object(value: Json) -> JsonObject:
@@ -232,9 +306,22 @@ def _count(found: JsonObject, *names: str) -> int | None:
     return None
 
 
-def _parsed(text: str) -> Json:
-    """None for what is not JSON."""
+def _decoded(data: bytes) -> str:
+    """UTF-8, whatever a header calls it; wrong bytes become U+FFFD."""
+    return data.decode("utf-8", "replace")
+
+
+def _parsed_quickly(data: bytes) -> Json:
+    """None for what the standard parser has to look at: wrong UTF-8, or no JSON."""
     try:
-        return json.loads(text)
+        return from_json(data)
+    except ValueError:
+        return None
+
+
+def _parsed(data: bytes) -> Json:
+    """None for what is not JSON. The standard parser takes what the quick one does not, such as NaN."""
+    try:
+        return json.loads(data)
     except (ValueError, RecursionError):
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -76,23 +76,23 @@ class Racer:
 
     ask: Ask
     call: ChatCall
-    frames: AsyncGenerator[Sequence[Frame], None]
     head: list[Frame] = field(default_factory=list)  # what came up to the first word
     error: ProviderError | None = None  # instead of a first word
 
     async def lead(self) -> None:
         """Reads to the first word, to the end, or to the failure."""
         try:
-            async for batch in self.frames:
+            spoken = False
+            while not spoken and not self.call.finished:
+                batch = await self.call.next()
                 self.head.extend(batch)
-                if self.call.finished or any(frame.text for frame in batch):
-                    return
+                spoken = any(self._speaks(frame) for frame in batch)
         except ProviderError as error:
             self.error = error
 
-    async def cancel(self) -> None:
-        await self.frames.aclose()
-        self.call.settle(Outcome.CANCELLED)
+    def _speaks(self, frame: Frame) -> bool:
+        """A tool call is a first word too, where it is given on."""
+        return bool(frame.text or (self.ask.verbatim and frame.alive and frame.raw))
 
 
 async def race(
@@ -113,6 +113,8 @@ async def race(
                 racer = running.pop(task)
                 task.result()
                 if racer.error is None or _decides(racer.error) or not running:
+                    if first in running.values():
+                        first.call.outrun()
                     return racer
                 lost(racer)
     finally:
@@ -128,4 +130,4 @@ async def _cancel(running: dict[asyncio.Task[None], Racer]) -> None:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
     for racer in running.values():
-        await racer.cancel()
+        await racer.call.close()

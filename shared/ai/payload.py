@@ -11,7 +11,10 @@ from string import Template
 
 from shared.errors import ProviderError
 from shared.providers import Provider, Target
-from shared.types import ChatRequest, Json, JsonObject, JsonSchema, Message, Outcome
+from shared.types import ChatRequest, Json, JsonObject, JsonSchema, Message, Outcome, Passthrough
+
+_MAX_TOKENS = ("max_tokens", "max_completion_tokens")
+_REFUSED_BY_REASONING = frozenset({"temperature", "top_p", "stop"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +26,10 @@ class Repair:
 
 
 def chat_payload(request: ChatRequest, target: Target, *, prefill: str = "") -> JsonObject:
-    """The body of a streaming chat completion. What is None is not sent; 0 is."""
+    """The body of a chat completion, a stream unless it is passed through. None is not sent; 0 is."""
     row = target.provider
+    if request.passthrough is not None:
+        return _passed_through(request.passthrough, target, prefill)
     reasoning = _reasons(row, target.model)
     payload: JsonObject = {
         "model": target.model,
@@ -37,6 +42,29 @@ def chat_payload(request: ChatRequest, target: Target, *, prefill: str = "") -> 
         "response_format": _response_format(request.response_schema, row),
     }
     return {name: value for name, value in payload.items() if value is not None and name not in row.refuses}
+
+
+def _passed_through(asked: Passthrough, target: Target, prefill: str) -> JsonObject:
+    """The caller's own body, untouched but for the model, and for usage, which is always wanted."""
+    row = target.provider
+    named = (row.name, target.model) == (asked.provider, asked.model)
+    payload = {**asked.body, "model": target.model} if named else _fitted(asked.body, target)
+    if asked.stream and row.usage_in_streams:
+        payload["stream_options"] = {**(payload.get("stream_options") or {}), "include_usage": True}
+    if prefill:
+        payload["messages"] = [*payload["messages"], {"role": "assistant", "content": prefill}]
+    return payload
+
+
+def _fitted(body: Mapping[str, Json], target: Target) -> JsonObject:
+    """The body for a provider it was not written for: what that one calls otherwise, and what it refuses."""
+    row = target.provider
+    refused = row.refuses | (_REFUSED_BY_REASONING if _reasons(row, target.model) else frozenset())
+    payload = {name: value for name, value in body.items() if name not in refused}
+    for name in _MAX_TOKENS:
+        if name in payload:
+            payload[row.max_tokens_field] = payload.pop(name)
+    return {**payload, "model": target.model}
 
 
 def embedding_payload(texts: Sequence[str], target: Target, *, dimensions: int) -> JsonObject:
@@ -55,6 +83,7 @@ def headers(target: Target) -> dict[str, str]:
     sent = {
         "content-type": "application/json",
         "accept": "text/event-stream, application/json",
+        "user-agent": "marginalia",  # some walls turn away who has none
         "accept-encoding": "identity",  # a compressed stream is a buffered stream
         **target.provider.headers,
     }
@@ -72,6 +101,45 @@ def repaired(request: ChatRequest, repair: Repair) -> ChatRequest:
         Message("user", _prompt("repair").substitute(problem=repair.problem)),
     )
     return replace(request, messages=(*request.messages, *turns))
+
+
+def may_go_on(request: ChatRequest) -> bool:
+    """Whether an answer's beginning may be sent along: not for JSON, which is made anew and checked whole."""
+    if request.passthrough is None:
+        return request.response_schema is None and request.messages[-1].role != "assistant"
+    body = request.passthrough.body
+    kind = (body.get("response_format") or {}).get("type", "text")
+    return bool(kind == "text" and body["messages"][-1].get("role") != "assistant")
+
+
+def can_be_joined(body: Mapping[str, Json]) -> bool:
+    """Whether the answer is one text and nothing else, so that another provider can go on with it."""
+    more_than_text = any(body.get(name) for name in ("tools", "functions", "logprobs", "audio"))
+    return not more_than_text and choices_asked(body) == 1
+
+
+def choices_asked(body: Mapping[str, Json]) -> int:
+    return body.get("n") or 1
+
+
+def wants_usage(body: Mapping[str, Json]) -> bool:
+    """Whether the caller asked for a stream's usage."""
+    return bool((body.get("stream_options") or {}).get("include_usage"))
+
+
+def request_size(request: ChatRequest) -> int:
+    """Bytes of UTF-8 in all messages' texts."""
+    if request.passthrough is None:
+        return sum(len(message.content.encode()) for message in request.messages)
+    return sum(_size(message.get("content")) for message in request.passthrough.body["messages"])
+
+
+def _size(content: Json) -> int:
+    if isinstance(content, str):
+        return len(content.encode("utf-8", "replace"))
+    if isinstance(content, list):
+        return sum(_size(part.get("text")) for part in content if isinstance(part, dict))
+    return 0
 
 
 def _messages(request: ChatRequest, row: Provider, prefill: str) -> list[JsonObject]:

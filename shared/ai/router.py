@@ -51,8 +51,20 @@ class _Run:
     limits: Limits
     context: CallContext
     streamed: bool
+    verbatim: bool
     verify: Verify | None = None
     rows: list[Attempt] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the provider is asked for the answer in one piece."""
+        return not self.streamed and self.verbatim
+
+
+@dataclass(frozen=True, slots=True)
+class _Hedge:
+    after: float  # seconds
+    counted: bool  # within the budget
 
 
 class Router:
@@ -91,6 +103,16 @@ class Router:
         nothing was shown before. Close it (`aclosing`) to cancel.
         """
         return self._events(request, targets, limits, context, streamed=True)
+
+    def pass_through(
+        self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """As `stream()` for a request that is passed through, with Verbatim in place of most text.
+
+        Text comes only once another provider goes on with what was sent. A whole answer is one Verbatim.
+        """
+        streamed = request.passthrough is not None and request.passthrough.stream
+        return self._events(request, targets, limits, context, streamed=streamed)
 
     async def complete(
         self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
@@ -138,15 +160,20 @@ class Router:
         self._hedging.budget.request()
         deadline = self._clock() + limits.timeout
         failover = Failover(request, targets, limits, deadline=deadline, health=self.health)
-        run = _Run(failover, limits, context, streamed, verify)
+        run = _Run(failover, limits, context, streamed, request.passthrough is not None, verify)
         ask = failover.begin()
         while True:
             if ask.wait > 0:
                 await self._sleep(ask.wait)
             try:
-                async with aclosing(self._attempt(run, ask)) as events:
-                    async for event in events:
-                        yield event
+                racer = await self._attempt(run, ask)
+                async with racer.call as call:
+                    if racer.head:
+                        for event in self._shown(run, racer, racer.head):
+                            yield event
+                    while not call.finished:
+                        for event in self._shown(run, racer, await call.next()):
+                            yield event
             except ProviderError as failure:
                 self._let_rest(failover.asked, failure, limits)
                 repair = failure.repair if isinstance(failure, _Malformed) else None
@@ -154,19 +181,11 @@ class Router:
             else:
                 return
 
-    async def _attempt(self, run: _Run, ask: Ask) -> AsyncGenerator[StreamEvent, None]:
-        """What the caller sees of one attempt, to Finish. Raises ProviderError."""
+    async def _attempt(self, run: _Run, ask: Ask) -> Racer:
+        """A call that has begun, or the winner of a race. Raises ProviderError."""
         racer = self._start(run, ask)
-        delay = self._hedging.delay(run.limits.hedge_after, run.context.task, ask.target.provider.name)
-        if delay is not None:
-            racer = await self._race(run, racer, delay)
-        async with aclosing(racer.frames) as batches:
-            if racer.head:
-                for event in self._shown(run, racer, racer.head):
-                    yield event
-            async for batch in batches:
-                for event in self._shown(run, racer, batch):
-                    yield event
+        hedge = self._hedge(run, ask)
+        return racer if hedge is None else await self._race(run, racer, hedge)
 
     def _shown(self, run: _Run, racer: Racer, batch: Sequence[Frame]) -> list[StreamEvent]:
         events = run.failover.accept(batch) if batch else []
@@ -177,21 +196,34 @@ class Router:
 
     def _start(self, run: _Run, ask: Ask) -> Racer:
         self.health.begin(ask.target)
-        call = self._call(run, ask)
-        return Racer(ask, call, call.frames())
+        return Racer(ask, self._call(run, ask))
 
-    async def _race(self, run: _Run, first: Racer, delay: float) -> Racer:
-        """The attempt that speaks first: this one, or the next target's, asked as well after `delay`.
+    def _hedge(self, run: _Run, ask: Ask) -> _Hedge | None:
+        """Whether and when the next target is asked as well.
+
+        An answer that comes whole has no first token to wait for, so silence does not tell a provider
+        that is gone from one that is long about it: after that time both are asked, whatever the budget.
+        """
+        delay = self._hedging.delay(run.limits.hedge_after, run.context.task, ask.target.provider.name)
+        if delay is not None and (self._hedging.budget.allows or not run.whole):
+            return _Hedge(delay, counted=True)
+        if run.whole and run.failover.may_hedge:
+            return _Hedge(run.limits.first_token_timeout, counted=False)
+        return None
+
+    async def _race(self, run: _Run, first: Racer, hedge: _Hedge) -> Racer:
+        """The attempt that speaks first: this one, or the next target's, asked as well after a while.
 
         Raises ProviderError when neither does.
         """
         failover, running = run.failover, [first]
 
         def second() -> Racer | None:
-            ask = failover.hedge() if self._hedging.budget.allows else None
+            ask = failover.hedge() if self._hedging.budget.allows or not hedge.counted else None
             if ask is None:
                 return None
-            self._hedging.budget.spend()
+            if hedge.counted:
+                self._hedging.budget.spend()
             running.append(self._start(run, ask))
             return running[-1]
 
@@ -200,7 +232,7 @@ class Router:
             if racer.error is not None:
                 failover.lost(racer.ask, racer.error)
 
-        winner = await race(first, second, after=delay, lost=lost)
+        winner = await race(first, second, after=hedge.after, lost=lost)
         over = next((racer.ask for racer in running if racer is not winner), None)
         failover.chosen(winner.ask, over=over)
         if winner.error is not None:
@@ -219,7 +251,7 @@ class Router:
         except ProviderError as error:
             call.settle(error.outcome, error)
             raise
-        call.settle(Outcome.OK)
+        call.conclude()
         return events
 
     def _call(self, run: _Run, ask: Ask) -> ChatCall:

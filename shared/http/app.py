@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import iscoroutinefunction
+from secrets import token_hex
+from typing import TypeAlias
 from urllib.parse import quote
-from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, Route
+from starlette.routing import BaseRoute, Match, Route, Router
 from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from shared.errors import MethodNotAllowed, NotFound
 from shared.http.answers import REQUEST_ID, AnswerAborted, as_api_error, error_answer
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 access_log = logging.getLogger("marginalia.access")
 
@@ -34,7 +38,11 @@ EVERY_ANSWER = (
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", ALLOWED_METHODS.encode()),
     (b"access-control-allow-headers", ALLOWED_HEADERS.encode()),
-    (b"access-control-expose-headers", b"x-request-id, retry-after, allow, x-vercel-ai-ui-message-stream"),
+    (
+        b"access-control-expose-headers",
+        b"x-request-id, retry-after, allow, x-vercel-ai-ui-message-stream, "
+        b"x-marginalia-provider, x-marginalia-model",
+    ),
     (b"x-content-type-options", b"nosniff"),
 )
 MAX_ASKED_HEADERS = 2_000  # characters of Access-Control-Request-Headers that are looked at
@@ -44,7 +52,10 @@ _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}")
 
 
 def random_id() -> str:
-    return str(uuid4())
+    """A UUID of version 4 (RFC 9562, 5.4), at a third of the time that `uuid4` takes."""
+    digits = token_hex(16)
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def create_app(
@@ -76,10 +87,33 @@ class _App(Starlette):
         self._edge = edge
 
     def build_middleware_stack(self) -> ASGIApp:
-        app: ASGIApp = self.router
+        app: ASGIApp = KnownPaths(self.router)
         for middleware in reversed(self.user_middleware):
             app = middleware.cls(app, *middleware.args, **middleware.kwargs)
         return self._edge(app)
+
+
+class KnownPaths:
+    """Serves the paths that the routes name; Starlette's router, which tries them all, does the rest."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+        self._endpoints: Mapping[tuple[str, str], Endpoint] = {
+            (route.path, method): route.endpoint
+            for route in reversed(router.routes)  # the first one of a path counts
+            if isinstance(route, Route) and not route.param_convertors and iscoroutinefunction(route.endpoint)
+            for method in route.methods or ()
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = None
+        if scope["type"] == "http" and not scope.get("root_path"):
+            endpoint = self._endpoints.get((scope["path"], scope["method"]))
+        if endpoint is None:
+            await self._router(scope, receive, send)
+            return
+        response = await endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 class Edge:
@@ -149,10 +183,9 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            headers = list(message.get("headers", ()))
-            given = {name for name, _ in headers}
-            headers.extend(header for header in EVERY_ANSWER if header[0] not in given)
-            headers.append((b"x-request-id", self.request_id.encode("ascii")))
+            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode("ascii"))]
+            given = [name for name, _ in headers]
+            headers += [header for header in EVERY_ANSWER if header[0] not in given]
             message = {**message, "headers": headers}
         return self._send(message)
 

@@ -11,14 +11,13 @@ import json
 import math
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from shared.errors import InvalidRequest, TooLarge, Unprocessable, UnsupportedMediaType
-from shared.types import Json
+from shared.types import Json, JsonObject
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -41,7 +40,7 @@ async def read_json(request: Request, model: type[M]) -> M:
     cannot be stored, ClientDisconnect when the client leaves before its body is whole.
     """
     _check_media_type(request)
-    body = (await _read(request)).removeprefix(b"\xef\xbb\xbf")
+    body = (await _read(request, MAX_BODY_BYTES)).removeprefix(b"\xef\xbb\xbf")
     _check_json(body)
     try:
         return model.model_validate_json(body, strict=True, extra="forbid")
@@ -49,11 +48,29 @@ async def read_json(request: Request, model: type[M]) -> M:
         raise _explain(error, model) from None
 
 
+async def read_object(request: Request, *, max_bytes: int) -> JsonObject:
+    """The body as a JSON object that goes on to somebody else: it is not stored, and may hold anything.
+
+    Raises as `read_json` does, but for its text.
+    """
+    _check_media_type(request)
+    body = (await _read(request, max_bytes)).removeprefix(b"\xef\xbb\xbf")
+    top = _parse(body)
+    if not isinstance(top, dict):
+        raise InvalidRequest(f"The body should be a JSON object, found {shown(top)}")
+    if body.count(b"[") + body.count(b"{") > MAX_NESTING and _depth(top) > MAX_NESTING:
+        raise _too_deep()
+    return top
+
+
 # --- bytes ---------------------------------------------------------------------------------------
 
 
 def _check_media_type(request: Request) -> None:
     """JSON, or nothing said. Anything else, as curl's -d sends, is more likely a slip."""
+    raw = dict(request.scope["headers"])
+    if raw.get(b"content-type") == b"application/json" and b"content-encoding" not in raw:
+        return  # as nearly every client says it
     sent = request.headers.get("content-type", "application/json")
     name, *parameters = (part.strip().lower() for part in sent.split(";"))
     charset = next(
@@ -68,23 +85,26 @@ def _check_media_type(request: Request) -> None:
         raise UnsupportedMediaType(f"content-encoding is {coding[:MAX_SHOWN]!r}; send the body as it is")
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, limit: int) -> bytes:
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
-        raise _too_large()
+    if announced.isdecimal() and int(announced[:20]) > limit:
+        raise _too_large(limit)
     chunks: list[bytes] = []
-    size = 0
-    async with aclosing(request.stream()) as stream:
-        async for chunk in stream:
-            size += len(chunk)
-            if size > MAX_BODY_BYTES:
-                raise _too_large()
-            chunks.append(chunk)
+    size, more = 0, True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        more = message.get("more_body", False)
+        size += len(chunks[-1])
+        if size > limit:
+            raise _too_large(limit)
     return b"".join(chunks)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(f"The body is over {MAX_BODY_BYTES} bytes (2 MiB)")
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over {limit} bytes ({limit >> 20} MiB)")
 
 
 # --- JSON ----------------------------------------------------------------------------------------
@@ -105,7 +125,7 @@ def _parse(body: bytes) -> Json:
     if not body.strip():
         raise InvalidRequest("The body is empty; expected a JSON object")
     try:
-        return json.loads(body.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+        return _STRICT.decode(body.decode())
     except UnicodeDecodeError as error:
         raise InvalidRequest(
             f"The body is not UTF-8: byte 0x{body[error.start]:02x} at offset {error.start}"
@@ -129,6 +149,9 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise InvalidRequest(f"The body holds a number out of range: {digits[:MAX_SHOWN]}")
     return number
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _too_deep() -> InvalidRequest:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -23,18 +23,24 @@ from shared.text.dialects import encoder_for
 from shared.text.sse import (
     Delta,
     Done,
-    Encoder,
     ErrorEvent,
     StreamFormat,
     StreamMessage,
     choose_format,
 )
+from shared.types import Finish, Verbatim
 
 KEEP_ALIVE_SECONDS = 15.0
+WATCH_AFTER_SECONDS = 0.05  # an answer that is done sooner needs no task that watches for a hang-up
 STALLED_SECONDS = 60.0  # a client that takes nothing for so long counts as gone
 
 T = TypeVar("T")
+M = TypeVar("M")
+_Message = TypeVar("_Message", contravariant=True)
 _Default = TypeVar("_Default")
+
+_PLAIN = (Delta, Verbatim)
+_LAST = (Done, ErrorEvent, Finish)
 
 
 def requested_format(request: Request, default: _Default) -> StreamFormat | _Default:
@@ -77,10 +83,11 @@ class Hangup:
     """
 
     _task: asyncio.Task[Any]
-    _watch: asyncio.Task[None]
+    _start: asyncio.TimerHandle
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
+        self._watch: asyncio.Task[None] | None = None
         self._gone = False
 
     async def __aenter__(self) -> Hangup:
@@ -89,8 +96,11 @@ class Hangup:
             raise RuntimeError("A hang-up is watched for inside a task")
         self._task = task
         self._cancelling = task.cancelling()
-        self._watch = asyncio.create_task(self._listen())
+        self._start = task.get_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
         return self
+
+    def _begin(self) -> None:
+        self._watch = self._task.get_loop().create_task(self._listen())
 
     async def _listen(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
@@ -104,23 +114,43 @@ class Hangup:
 
     def disarm(self) -> None:
         """From here on a hang-up changes nothing: what is left is ours to finish."""
-        self._watch.cancel()
+        self._start.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._watch.cancel()
+        self.disarm()
         if self._gone and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
             raise ClientDisconnect from None
 
 
-class EventStream(Response):
+class Wire(Protocol[_Message]):
+    """The wire form of one stream: `Encoder` of shared/text/sse.py is one for an editor's messages."""
+
+    @property
+    def content_type(self) -> str: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def keep_alive(self) -> bytes | None: ...
+
+    @property
+    def carries_errors(self) -> bool: ...
+
+    def encode(self, message: _Message | ErrorEvent, /) -> bytes: ...
+
+
+class EventStream(Response, Generic[M]):
     """The answer itself. See `event_stream`."""
 
     def __init__(
         self,
-        events: AsyncGenerator[StreamMessage, None],
-        encoder: Encoder,
+        events: AsyncGenerator[M, None],
+        encoder: Wire[M],
         request_id: str,
         keep_alive: float,
         stalled: float,
@@ -131,14 +161,22 @@ class EventStream(Response):
         self._keep_alive = keep_alive
         self._stalled = stalled
         self._ended = False
-        headers = {"cache-control": "no-cache, no-transform", "x-accel-buffering": "no"}
         self.status_code = 200
         self.background = None
-        self.init_headers({**headers, **encoder.headers, "content-type": encoder.content_type})
+
+    def _head(self, first: M) -> Mapping[str, str]:
+        """Those of the answer; `first` is the stream's first message."""
+        return {
+            "cache-control": "no-cache, no-transform",
+            "x-accel-buffering": "no",
+            **self._encoder.headers,
+            "content-type": self._encoder.content_type,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async with Hangup(receive) as hangup, aclosing(self._events):
             first = await self._first()
+            self.init_headers(self._head(first))
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             with self._outlet(send, hangup) as outlet:
                 await self._pass_on(first, outlet, hangup)
@@ -155,18 +193,18 @@ class EventStream(Response):
             give_up=hangup.hang_up,
         )
 
-    async def _first(self) -> StreamMessage:
+    async def _first(self) -> M:
         try:
             return await anext(self._events)
         except StopAsyncIteration:
             raise InternalError("The answer was empty") from None
 
-    async def _pass_on(self, first: StreamMessage, outlet: Outlet, hangup: Hangup) -> None:
+    async def _pass_on(self, first: M, outlet: Outlet, hangup: Hangup) -> None:
         encode = self._encoder.encode
         try:
             await self._emit(first, outlet, hangup)
             async for message in self._events:
-                if isinstance(message, Delta) and not self._ended:  # short, as there are so many
+                if isinstance(message, _PLAIN) and not self._ended:  # short, as there are so many
                     if data := encode(message):
                         await outlet.send(data)
                 else:
@@ -178,13 +216,13 @@ class EventStream(Response):
         except Exception as error:
             await self._fail(error, outlet, hangup)
 
-    async def _emit(self, message: StreamMessage, outlet: Outlet, hangup: Hangup) -> None:
+    async def _emit(self, message: M | ErrorEvent, outlet: Outlet, hangup: Hangup) -> None:
         if self._ended:  # nothing can follow the end; the generator may still have work to do
             return
         if isinstance(message, ErrorEvent) and not self._encoder.carries_errors:
             raise AnswerAborted from None
         data = self._encoder.encode(message)
-        if isinstance(message, (Done, ErrorEvent)):
+        if isinstance(message, _LAST):
             self._ended = True
             hangup.disarm()
         if data:

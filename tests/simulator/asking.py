@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from shared.ai.breaker import Policy
 from shared.ai.client import Client
 from shared.ai.router import Router
-from shared.ai.transport import HttpxTransport
 from shared.errors import ApiError
 from shared.providers import PROVIDERS, Provider, Target
 from shared.settings import Limits
@@ -37,11 +36,6 @@ NEVER_REST = Policy(consecutive_failures=1_000_000, least_calls=1_000_000)
 PRIMARY = replace(PROVIDERS["together"], name="primary", accepts_prefill=False)
 SECOND = replace(PROVIDERS["openai"], name="second")
 THIRD = replace(PROVIDERS["groq"], name="third")
-
-
-def plain_client() -> Client:
-    """Without the tens of milliseconds that reading the trust store takes: nothing here speaks TLS."""
-    return Client(HttpxTransport(verify=False))
 
 
 def target(simulator: Simulator, row: Provider = PRIMARY, *, key: str | None = "key-of-test") -> Target:
@@ -101,7 +95,7 @@ class Asker:
         self.waits: list[float] = []
         self.limits = limits
         self.router = Router(
-            plain_client(), record=self.rows.append, sleep=self._sleep, chance=chance, breakers=policy
+            Client(), record=self.rows.append, sleep=self._sleep, chance=chance, breakers=policy
         )
 
     async def _sleep(self, seconds: float) -> None:

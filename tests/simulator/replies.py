@@ -144,9 +144,11 @@ class Reply:
             yield Pause(self.first_token_delay)
         answer = openai.completion(request, self.text, self.tokens, finish=self.finish, usage=self.usage)
         body = json.dumps(answer).encode()
-        if self.cut_after is not None or self.reset_after is not None:
-            yield Bytes(body[: len(body) // 2])
-            yield Cut() if self.reset_after is None else Reset()
+        faults = ((self.cut_after, Cut()), (self.reset_after, Reset()), (self.stall_after, Stall()))
+        for after, fault in faults:
+            if after is not None:  # whatever the count, in the middle
+                yield Bytes(body[: len(body) // 2])
+                yield fault
         yield Bytes(body)
 
     def _stream(self, request: openai.Json) -> Iterator[Step]:
