@@ -137,8 +137,9 @@ async def test_a_probe_that_is_hung_up_on_does_not_keep_the_next_one_out(databas
         here.second.reply(Reply(before_headers="stall"))
         seen = len(here.second.requests)
         asking = here.ask(SUGGESTION)
-        await here.second.wait_for_requests(seen + 1)
+        probe = (await here.second.wait_for_requests(seen + 1))[-1]
         await hang_up(asking)
+        await asyncio.wait_for(probe.client_left.wait(), AT_ONCE)
         here.second.reply(Reply(SUGGESTION.text))
         assert await SUGGESTION.ask(here.client, REQUEST_ID) == "fallback"
 

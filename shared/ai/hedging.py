@@ -112,6 +112,8 @@ async def race(
             for task in [task for task in running if task in done]:
                 racer = running.pop(task)
                 task.result()
+                if racer.error is not None:
+                    await racer.call.close()
                 if racer.error is None or _decides(racer.error) or not running:
                     if first in running.values():
                         first.call.outrun()
