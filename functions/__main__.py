@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
 
 from functions import (
     analyze_document,
@@ -17,7 +22,21 @@ from functions import (
     rebase_anchors,
 )
 from shared.http.app import create_app
-from shared.services import lifespan
+from shared.services import State, lifespan
+
+
+@asynccontextmanager
+async def _serving(app: Starlette) -> AsyncIterator[State]:
+    """What lives as long as the server is not looked through for garbage again, and new garbage less often.
+
+    Otherwise each full collection holds up every stream (docs/performance.md).
+    """
+    async with lifespan(long_running=True)(app) as state:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000, 20, 50)
+        yield state
+
 
 app = create_app(
     [
@@ -36,7 +55,7 @@ app = create_app(
         )
         for route in function.routes
     ],
-    lifespan=lifespan(long_running=True),
+    lifespan=_serving,
 )
 
 if __name__ == "__main__":

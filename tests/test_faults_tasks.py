@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from shared.services import Pace
 from tests.faults.fronts import SUGGESTION, TASKS, Front
-from tests.faults.playing import REQUEST_ID, Played, environment, outcomes, play
-from tests.faults.table import ALL, FAULTS, ROWS, SOME, TEXT, Kind, Row, row_id
+from tests.faults.playing import REQUEST_ID, all_expected, environment, outcomes, play_all
+from tests.faults.table import ALL, FAULTS, ROWS, SOME, TEXT, Kind, Row
 from tests.marginalia import marginalia
 from tests.simulator import Reply, Simulator
 
 
 @pytest.mark.parametrize("front", TASKS, ids=lambda front: front.name)
-@pytest.mark.parametrize("row", ROWS, ids=row_id)
-async def test_what_comes_of_a_fault(row: Row, front: Front, database_url: str) -> None:
-    assert await play(row, front, database_url) == Played.as_expected(row, front)
+@pytest.mark.parametrize("rows", ROWS.values(), ids=ROWS)
+async def test_what_comes_of_a_fault(rows: Sequence[Row], front: Front, database_url: str) -> None:
+    assert await play_all(rows, front, database_url) == all_expected(rows, front)
 
 
 def test_the_table_has_every_kind_at_every_moment_it_can_have() -> None:
-    moments = {(row.fault.kind, row.fault.moment) for row in ROWS}
+    moments = {(row.fault.kind, row.fault.moment) for rows in ROWS.values() for row in rows}
     assert {kind for kind, _ in moments} == set(Kind) - {Kind.FILTERED, Kind.OVERTAKEN}
     assert (Kind.BROKEN, "after some tokens") in moments
     assert (Kind.BROKEN, "at the end") in moments

@@ -43,7 +43,7 @@ class Running:
     model: str = MODEL
     headers: Mapping[str, str] = field(default_factory=dict)
     pid: int | None = None  # None: there is nothing between
-    beside: str = ""  # in the command lines of processes that work for it
+    beside: str = ""  # the folder in which processes work for it
 
 
 def free_port() -> int:
@@ -186,9 +186,10 @@ model_list:
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
             "LITELLM_TELEMETRY": "False",
             "LITELLM_LOG": "ERROR",
+            "LITELLM_MASTER_KEY": "sk-benchmark",
         }
         with _process(command, environ=environ) as process:
-            running = Running(port, pid=process.pid)
+            running = Running(port, headers={"authorization": "Bearer sk-benchmark"}, pid=process.pid)
             _wait(running)
             yield running
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import threading
@@ -24,8 +25,9 @@ class Loaded:
 
     answers: int
     seconds: float
-    first: list[float]  # milliseconds to the first token, sorted
-    whole: list[float]  # milliseconds to the end, sorted
+    first_p50: float  # milliseconds to the first token
+    first_p99: float
+    whole_p50: float  # milliseconds to the end
     cpu_ms: float  # processor time of the gateway, all in all
     beside_cpu_ms: float  # of processes that work for it
     grown_kib: float  # its memory at the most, less than before
@@ -58,10 +60,9 @@ def load(running: Running, *, connections: int, **spec: Any) -> Loaded:
     if found["failed"]:
         raise RuntimeError(f"{found['failed']} answers failed: {found['sample']}")
     return Loaded(
-        len(found["whole"]),
+        found["answers"],
         found["seconds"],
-        found["first"],
-        found["whole"],
+        *(math.nan if value is None else value for value in (*found["first"], found["whole"])),
         watch.cpu_ms,
         watch.beside_cpu_ms,
         watch.grown_kib,
@@ -104,11 +105,16 @@ class _Watch:
     def _workers(self) -> list[psutil.Process]:
         if not self._beside:
             return []
-        servers = [
-            p for p in psutil.process_iter(["cmdline"]) if self._beside in " ".join(p.info["cmdline"] or ())
-        ]
+        servers = [p for p in psutil.process_iter() if _works_in(p, self._beside)]
         found = {p.pid: p for server in servers for p in (server, *server.children(recursive=True))}
         return [p for pid, p in found.items() if self._process is None or pid != self._process.pid]
+
+
+def _works_in(process: psutil.Process, folder: str) -> bool:
+    try:
+        return process.cwd().startswith(folder)
+    except psutil.Error:
+        return False
 
 
 def _cpu_ms(processes: list[psutil.Process]) -> float:
@@ -120,10 +126,6 @@ def _cpu_ms(processes: list[psutil.Process]) -> float:
             continue
         total += times.user + times.system
     return total * 1000
-
-
-def percentile(values: list[float], share: float) -> float:
-    return values[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
 
 
 def stream_body(*, pace_ms: int = 0, chunks: int = CHUNKS) -> dict[str, Any]:
@@ -145,22 +147,34 @@ class Row:
     first_alone: float  # ms, at one connection, p50
 
 
+FAILED = Loaded(0, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
+def _tried(running: Running, connections: int, **spec: Any) -> Loaded:
+    """What a load came to; not-a-number throughout where the gateway fails at it."""
+    try:
+        return load(running, connections=connections, **spec)
+    except RuntimeError as error:
+        print(f"{running.path}: {str(error)[:200]!r}", file=sys.stderr)
+        return FAILED
+
+
 def measure(running: Running, *, seconds: float) -> Row:
-    load(running, connections=32, seconds=1.0)  # to be warm
-    load(running, connections=32, seconds=1.0, body=stream_body())
-    small = load(running, connections=32, seconds=seconds)
-    streams = load(running, connections=50, seconds=seconds, body=stream_body())
-    paced = load(running, connections=STREAMS, each=2, body=stream_body(pace_ms=PACE_MS))
-    alone = load(running, connections=1, seconds=seconds / 2)
-    first = load(running, connections=1, each=50, body=stream_body(chunks=10))
+    _tried(running, 32, seconds=1.0)  # to be warm
+    _tried(running, 32, seconds=1.0, body=stream_body())
+    small = _tried(running, 32, seconds=seconds)
+    streams = _tried(running, 50, seconds=seconds, body=stream_body())
+    paced = _tried(running, STREAMS, each=2, body=stream_body(pace_ms=PACE_MS))
+    alone = _tried(running, 1, seconds=seconds / 2)
+    first = _tried(running, 1, each=50, body=stream_body(chunks=10))
     return Row(
-        cpu_request=small.cpu_ms / small.answers,
-        beside_request=small.beside_cpu_ms / small.answers,
-        cpu_stream=streams.cpu_ms / streams.answers,
+        cpu_request=small.cpu_ms / max(1, small.answers),
+        beside_request=small.beside_cpu_ms / max(1, small.answers),
+        cpu_stream=streams.cpu_ms / max(1, streams.answers),
         streams_a_second=paced.answers / paced.seconds,
-        first_p50=percentile(paced.first, 0.5),
-        first_p99=percentile(paced.first, 0.99),
+        first_p50=paced.first_p50,
+        first_p99=paced.first_p99,
         memory_stream=paced.grown_kib / STREAMS,
-        latency=percentile(alone.whole, 0.5),
-        first_alone=percentile(first.first, 0.5),
+        latency=alone.whole_p50,
+        first_alone=first.first_p50,
     )

@@ -96,7 +96,6 @@ class Failover:
         self._announced = False  # this attempt has shown something
         self._held: list[Frame] = []  # of this attempt, to be given on once it has something to say
         self._verbatim = request.passthrough is not None
-        self._joinable = request.passthrough is None or can_be_joined(request.passthrough.body)
         self._hides_usage = request.passthrough is not None and not wants_usage(request.passthrough.body)
         self._seam: Seam | None = None
         self._ask = Ask(targets[0], request)
@@ -315,7 +314,12 @@ class Failover:
 
         Never for JSON: an object is made anew and checked as a whole.
         """
-        if not target.provider.accepts_prefill or self._no_prefill or self._attempts_left < 2:
+        if (
+            not self._text
+            or not target.provider.accepts_prefill
+            or self._no_prefill
+            or self._attempts_left < 2
+        ):
             return ""
         if not may_go_on(request):
             return ""
@@ -342,7 +346,7 @@ class Failover:
             return False
         named = self._ask.target.provider.name == asked.provider
         wrong = error.outcome is Outcome.BAD_REQUEST and named and not self._ask.prefill
-        return wrong or (self._shown is not None and not self._joinable)
+        return wrong or (self._shown is not None and not can_be_joined(asked.body))
 
     def _give_up(self, last: Outcome | None, error: ProviderError | None = None) -> ApiError:
         outcomes = {failure.outcome for failure in self._failures}

@@ -308,13 +308,14 @@ async def _collected(stream: AsyncGenerator[StreamEvent, None]) -> Completion:
 
 
 def _finish(run: _Run, racer: Racer) -> Finish:
+    rows = run.rows
     return Finish(
         provider=racer.ask.target.provider.name,
         model=racer.ask.target.model,
         reason=racer.call.finish or "stop",
-        usage=sum((row.usage for row in run.rows), Usage()),
-        cost_usd=_total(run.rows),
-        attempts=len(run.rows),
+        usage=rows[0].usage if len(rows) == 1 else sum((row.usage for row in rows), Usage()),
+        cost_usd=_total(rows),
+        attempts=len(rows),
     )
 
 

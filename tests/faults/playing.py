@@ -1,7 +1,8 @@
-"""One row of the table, played at one front through a real server, to the last row of the ledger."""
+"""Rows of the table, played at one front through a real server, to the last entry of the ledger."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -45,17 +46,27 @@ class Played:
         return cls(sees, first, expected.second, expected.ledger, list(expected.waits))
 
 
+async def play_all(rows: Sequence[Row], front: Front, database_url: str) -> dict[str, Played]:
+    """By fallback; side by side, each with a server and providers of its own."""
+    played = await asyncio.gather(*(play(row, front, database_url) for row in rows))
+    return {row.fallback: one for row, one in zip(rows, played, strict=True)}
+
+
+def all_expected(rows: Sequence[Row], front: Front) -> dict[str, Played]:
+    return {row.fallback: Played.as_expected(row, front) for row in rows}
+
+
 async def play(row: Row, front: Front, database_url: str) -> Played:
     """Afterwards nothing is left open at the providers."""
-    played = Played()
+    played, request_id = Played(), row.fallback.name
     async with _providers(row, front) as (first, second):
         environ = environment(row.fault, first, second, _SECOND[row.fallback])
         async with marginalia(database_url, environ, pace=unhurried(played.waits)) as client:
-            played.sees = await front.ask(client, REQUEST_ID)
+            played.sees = await front.ask(client, request_id)
         for simulator in (first, second):
             await simulator.wait_for_rest()
         played.first, played.second = len(first.requests), len(second.requests)
-    played.ledger = " ".join(outcomes(database_url))
+    played.ledger = " ".join(outcomes(database_url, request_id))
     return played
 
 
@@ -114,9 +125,8 @@ def environment(fault: Fault, first: Simulator, second: Simulator, fallback: str
     }
 
 
-def outcomes(database_url: str) -> Sequence[str]:
-    """Of the attempts, in their order; a row that is not the request's own is told apart."""
-    query = "select provider, outcome, request_id from ai_usage order by started_at"
+def outcomes(database_url: str, request_id: str = REQUEST_ID) -> list[str]:
+    """Of the request's attempts, in their order."""
+    query = "select outcome from ai_usage where request_id = %s order by started_at"
     with psycopg.connect(database_url) as connection:
-        found = connection.execute(query).fetchall()
-    return [outcome if request == REQUEST_ID else f"{outcome} of {request}" for _, outcome, request in found]
+        return [outcome for (outcome,) in connection.execute(query, (request_id,))]

@@ -325,18 +325,17 @@ class Row:
         )
 
 
-def row_id(row: Row) -> str:
-    return f"{row.fault.moment}: {row.name} / {row.fallback}"
+Rows = Mapping[str, tuple[Row, ...]]  # of a fault, by its moment and name
 
 
-def rows(faults: Mapping[str, Fault]) -> tuple[Row, ...]:
+def rows(faults: Mapping[str, Fault]) -> Rows:
     """Each with every fallback that makes a difference."""
-    return tuple(
-        Row(name, fault, fallback)
+    return {
+        f"{fault.moment}: {name}": tuple(
+            Row(name, fault, fallback) for fallback in Fallback if (fault.kind, fallback) in _EXPECTED
+        )
         for name, fault in faults.items()
-        for fallback in Fallback
-        if (fault.kind, fallback) in _EXPECTED
-    )
+    }
 
 
 ROWS = rows(FAULTS)
