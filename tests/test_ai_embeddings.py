@@ -176,6 +176,28 @@ async def test_cancelling_ends_every_request() -> None:
         assert [row.outcome for row in rows] == [Outcome.CANCELLED] * 4
 
 
+async def test_texts_that_are_being_embedded_are_not_sent_again() -> None:
+    async with Simulator() as sim, embedding(sim) as (embedder, rows):
+        sim.reply(Reply(first_token_delay=0.05))
+        two = [embedder.embed(["a", "b"], context=replace(CONTEXT, request_id=f"r{n}")) for n in range(2)]
+        other = embedder.embed(["a", "b"], context=replace(CONTEXT, tenant_id="tenant-2"))
+        first, second, _ = await asyncio.gather(*two, other)
+        assert np.array_equal(first, second)
+        assert [row.tenant_id for row in rows] == ["tenant-1", "tenant-2"]
+        await embedder.embed(["a", "b"], context=CONTEXT)
+        assert len(sim.requests) == 3  # nothing is kept once it is done
+
+
+async def test_one_who_leaves_does_not_end_what_another_waits_for() -> None:
+    async with Simulator() as sim, embedding(sim) as (embedder, rows):
+        sim.reply(Reply(first_token_delay=0.1))
+        left, stayed = (asyncio.create_task(embedder.embed(["a"], context=CONTEXT)) for _ in range(2))
+        await sim.wait_for_requests(1)
+        left.cancel()
+        assert (await stayed).shape == (1, 1536)
+        assert [row.outcome for row in rows] == [Outcome.OK]
+
+
 def test_the_name_of_the_model_tells_vectors_apart() -> None:
     def name(row: Provider, dimensions: int) -> str:
         target = Target(row, row.embedding_model or "", "http://127.0.0.1:1", None)

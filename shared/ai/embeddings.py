@@ -19,7 +19,8 @@ from shared.ai.retry import DEADLINE, Move, Standing, decide
 from shared.errors import AllProvidersFailed, ApiError, FailedAttempt, ProviderError, ProviderTimeout
 from shared.providers import Target
 from shared.settings import VECTOR_DIMENSIONS, Limits
-from shared.types import Attempt, CallContext, Json, JsonObject, Outcome, Usage
+from shared.single_flight import SingleFlight
+from shared.types import Attempt, CallContext, Cause, Json, JsonObject, Outcome, Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,6 +54,7 @@ class ProviderEmbedder:
         self._sleep = sleep
         self._chance = chance
         self._places = asyncio.Semaphore(_CONCURRENT_BATCHES)
+        self._flights: SingleFlight[NDArray[np.float32]] = SingleFlight()
 
     @property
     def model(self) -> str:
@@ -63,10 +65,15 @@ class ProviderEmbedder:
         return name
 
     async def embed(self, texts: Sequence[str], *, context: CallContext) -> NDArray[np.float32]:
-        """Shape (texts, 1536), each of length 1, shorter ones padded with zeros.
+        """Shape (texts, 1536), each of length 1, shorter ones padded with zeros; not to be written to.
 
-        Raises AllProvidersFailed or ProviderTimeout; then no text has a vector.
+        A tenant's texts that are being embedded already are not sent again. Raises AllProvidersFailed
+        or ProviderTimeout; then no text has a vector.
         """
+        asked = (context.tenant_id, *texts)
+        return await self._flights.do(asked, lambda: self._embedded(texts, context))
+
+    async def _embedded(self, texts: Sequence[str], context: CallContext) -> NDArray[np.float32]:
         import numpy as np
 
         deadline = self._instruments.clock() + self._limits.timeout
@@ -79,7 +86,9 @@ class ProviderEmbedder:
         else:
             parts = [task.result() for task in tasks]
             empty = np.zeros((0, VECTOR_DIMENSIONS), dtype=np.float32)
-            return np.concatenate([empty, *parts])
+            vectors = np.concatenate([empty, *parts])
+            vectors.flags.writeable = False  # several may have got it
+            return vectors
         raise failure
 
     async def _batch(
@@ -90,7 +99,7 @@ class ProviderEmbedder:
         async with self._places:
             while True:
                 try:
-                    return await self._ask(texts, context, deadline)
+                    return await self._ask(texts, context, deadline, again=bool(failed))
                 except ProviderError as error:
                     wait = self._wait(error, failed, deadline)
                 await self._sleep(wait)
@@ -116,28 +125,39 @@ class ProviderEmbedder:
             "the embedding provider failed", attempts=failed, retry_after=error.retry_after
         )
 
-    async def _ask(self, texts: Sequence[str], context: CallContext, deadline: float) -> NDArray[np.float32]:
+    async def _ask(
+        self, texts: Sequence[str], context: CallContext, deadline: float, *, again: bool
+    ) -> NDArray[np.float32]:
         """One attempt, recorded. Raises ProviderError."""
-        meter = Meter(self._target, context, self._instruments, streamed=False)
+        cause = Cause.RETRY if again else Cause.FIRST
+        meter = Meter(self._target, context, self._instruments, streamed=False, cause=cause)
+
+        def estimate() -> Usage | None:
+            return _estimate(texts) if meter.was_sent else None
+
         try:
-            document = await self._post(texts, deadline)
-            meter.usage = decode_usage(document)
+            document = await self._post(texts, deadline, meter)
+            meter.usage = decode_usage(document) or _estimate(texts)
             vectors = _vectors(document, len(texts))
         except ProviderError as error:
-            meter.settle(error.outcome, error)
+            meter.settle(error.outcome, error, estimate=estimate if error.code == DEADLINE else None)
             raise
         except asyncio.CancelledError:
-            meter.settle(Outcome.CANCELLED)
+            meter.settle(Outcome.CANCELLED, estimate=estimate)
             raise
-        meter.settle(Outcome.OK, estimate=lambda: _estimate(texts))
+        meter.settle(Outcome.OK)
         return vectors
 
-    async def _post(self, texts: Sequence[str], deadline: float) -> JsonObject:
+    async def _post(self, texts: Sequence[str], deadline: float, meter: Meter) -> JsonObject:
         payload = embedding_payload(texts, self._target, dimensions=self._dimensions)
         try:
             async with asyncio.timeout(max(0.0, deadline - self._instruments.clock())):
                 return await self._client.post(
-                    self._target, "/embeddings", payload, connect_timeout=self._limits.connect_timeout
+                    self._target,
+                    "/embeddings",
+                    payload,
+                    connect_timeout=self._limits.connect_timeout,
+                    on_sent=meter.sent,
                 )
         except TimeoutError:
             raise ProviderError(Outcome.TIMEOUT, "no answer in time", code=DEADLINE) from None
