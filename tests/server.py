@@ -6,9 +6,11 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
+
+from shared.http.server import HeadWithBody
 
 START_SECONDS = 20
 STOP_SECONDS = 5  # then what still runs is cancelled
@@ -36,7 +38,12 @@ class Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any, *, http: str = "auto", lifespan: str = "auto") -> AsyncIterator[str]:
+async def serving(
+    app: Any,
+    *,
+    http: str | type[asyncio.Protocol] = HeadWithBody,
+    lifespan: Literal["auto", "on", "off"] = "auto",
+) -> AsyncIterator[str]:
     """Serves an ASGI app on a free loopback port in the test's event loop; gives its base URL.
 
     At the end connections are closed, and what still runs after STOP_SECONDS is cancelled.

@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shared.commands import routing
 from shared.commands.running import interrupted_by_signals, run_or_raise, signals_held_back
 from shared.commands.samples import load_samples
 from shared.commands.terminal import fail, output, say
-from shared.settings import Settings
+from shared.settings import LogFormat, Settings
+from shared.telemetry.logs import log_configuration
 
 if TYPE_CHECKING:
     from shared.commands.progress import Totals
@@ -23,15 +24,6 @@ if TYPE_CHECKING:
 APP = "functions.__main__:app"
 _GRACE = 3  # seconds for open streams once the server was asked to end
 _BACKLOG = 2048
-
-_LOGGING: Mapping[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"level": "WARNING", "handlers": ["stderr"]},
-    "loggers": {"marginalia": {"level": "INFO"}},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int) -> None:
     ):
         prepared = run_or_raise(_prepare(settings))
         _announce(settings, prepared, _address(listener))
-        _serve(listener, workers)
+        _serve(listener, workers, settings.log_format)
     say("Ended.")
 
 
@@ -115,22 +107,25 @@ def _announce(settings: Settings, prepared: _Prepared, address: str) -> None:
     console.file.flush()
 
 
-def _serve(listener: socket.socket, workers: int) -> None:
+def _serve(listener: socket.socket, workers: int, log_format: LogFormat) -> None:
     """Until a signal ends it. Exits with 1 when the app does not start."""
     import uvicorn
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
+    from shared.http.server import HeadWithBody, listening
+
     config = uvicorn.Config(
         APP,
+        http=HeadWithBody,
         workers=workers,
         lifespan="on",
         access_log=False,
-        log_config=dict(_LOGGING),
+        log_config=log_configuration(log_format),
         timeout_graceful_shutdown=_GRACE,
     )
     if workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
+        uvicorn.Server(config).run(sockets=listening(listener))
         return
     listener.set_inheritable(True)
     supervisor = Multiprocess(config, sockets=[listener])
