@@ -73,6 +73,7 @@ class ApiError(MarginaliaError):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
     type: ClassVar[str] = "invalid_request_error"
+    spent: ClassVar[bool] = False  # asking again at once is in vain, though clients retry such statuses
 
     def __init__(
         self,
@@ -131,6 +132,7 @@ class MethodNotAllowed(ApiError):
 
 class RevisionSuperseded(ApiError):
     status, code, type = 409, "revision_superseded", "conflict_error"
+    spent = True
 
 
 class TooLarge(ApiError):
@@ -155,14 +157,17 @@ class InternalError(ApiError):
 
 class AllProvidersFailed(ApiError):
     status, code, type = 502, "all_providers_failed", "upstream_error"
+    spent = True
 
 
 class MalformedOutput(ApiError):
     status, code, type = 502, "malformed_output", "upstream_error"
+    spent = True
 
 
 class NotConfigured(ApiError):
     status, code, type = 503, "not_configured", "server_error"
+    spent = True
 
 
 class StoreUnavailable(ApiError):
@@ -171,6 +176,7 @@ class StoreUnavailable(ApiError):
 
 class ProviderTimeout(ApiError):
     status, code, type = 504, "provider_timeout", "upstream_error"
+    spent = True
 
 
 class ProviderError(MarginaliaError):

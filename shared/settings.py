@@ -11,15 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeVar
-from urllib.parse import urlsplit
 
 from shared.errors import ConfigurationError
-from shared.providers import PROVIDERS, Provider, Target
+from shared.providers import PROVIDERS, Provider, Route, Target, is_http_address
 from shared.types import EDITOR_TASKS, Task, Tier
 
 OfflineMode = Literal["fallback", "never", "only"]
+LogFormat = Literal["lines", "json"]
 
 VECTOR_DIMENSIONS = 1536  # the width of the database's column; shorter vectors are padded with zeros
+_ROUTES: tuple[Route, ...] = ("direct", "gateway")
 BUILTIN_EMBEDDER = "builtin"  # AI_EMBEDDING_PROVIDER's name for the embedder that needs no server
 
 DEFAULT_TIER: Mapping[Task, Tier] = {
@@ -76,22 +77,27 @@ class Settings:
     database_url: str | None = field(repr=False)
     data_dir: Path
     auth_configured: bool
+    log_format: LogFormat
+    capture_content: bool  # whether spans hold what was asked and answered
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Raises ConfigurationError for the first wrong variable."""
         reader = _Reader(environ)
+        reader.url("AI_GATEWAY_URL")
         return cls(
             tasks={task: _task_config(reader, task) for task in (*EDITOR_TASKS, Task.GATEWAY)},
             access={
-                name: {tier: _target(reader, row, None, tier) for tier in Tier}
-                for name, row in PROVIDERS.items()
+                name: {tier: _task_target(reader, row, None, tier) for tier in Tier}
+                for name, row in reader.rows.items()
             },
             embedding=_embedding_config(reader),
             offline=reader.choice("AI_OFFLINE", ("fallback", "never", "only"), "fallback"),
             database_url=reader.database_url(),
             data_dir=Path(reader.text("MARGINALIA_DATA_DIR") or ".marginalia").expanduser(),
             auth_configured=_auth_configured(reader),
+            log_format=reader.choice("MARGINALIA_LOG", ("lines", "json"), "lines"),
+            capture_content=_captures_content(reader),
         )
 
 
@@ -100,6 +106,8 @@ class _Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        path = self.text("AI_CUSTOM_PROVIDERS")
+        self.rows = PROVIDERS if path is None else {**PROVIDERS, **_custom_providers(path)}
 
     def text(self, name: str) -> str | None:
         return self._environ.get(name, "").strip() or None
@@ -136,17 +144,19 @@ class _Reader:
         return tuple(self._provider(name, part) for part in names)
 
     def _provider(self, variable: str, name: str) -> Provider:
-        row = PROVIDERS.get(name.lower().replace("-", "_"))
+        row = self.row(name)
         if row is None:
-            raise ConfigurationError(variable, f"found {name!r}; allowed are {', '.join(PROVIDERS)}")
+            raise ConfigurationError(variable, f"found {name!r}; allowed are {', '.join(self.rows)}")
         return row
+
+    def row(self, name: str) -> Provider | None:
+        return self.rows.get(name.lower().replace("-", "_"))
 
     def url(self, name: str) -> str | None:
         found = self.text(name)
         if found is None:
             return None
-        parts = urlsplit(found)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not is_http_address(found):
             raise ConfigurationError(name, f"found {found!r}; allowed is an http:// or https:// address")
         return found.rstrip("/")
 
@@ -164,6 +174,12 @@ class _Reader:
 _Choice = TypeVar("_Choice", bound=str)
 
 
+def _custom_providers(path: str) -> Mapping[str, Provider]:
+    from shared.custom_providers import custom_providers  # most deployments have none to read
+
+    return custom_providers(Path(path).expanduser(), PROVIDERS)
+
+
 def _number(name: str, found: str, at_least: float) -> float:
     try:
         value = float(found)
@@ -174,16 +190,51 @@ def _number(name: str, found: str, at_least: float) -> float:
     return value
 
 
-def _target(reader: _Reader, row: Provider, task: Task | None, tier: Tier) -> Target:
+def _task_target(reader: _Reader, row: Provider, task: Task | None, tier: Tier) -> Target:
     """<PROVIDER>_<TASK>_MODEL goes before <PROVIDER>_<TIER>_MODEL before the row's own."""
     prefix = row.variable_prefix
     named = reader.text(f"{prefix}_{task.upper()}_MODEL") if task else None
+    return _target(reader, row, named or reader.text(f"{prefix}_{tier.upper()}_MODEL") or row.models[tier])
+
+
+def _target(reader: _Reader, row: Provider, model: str) -> Target:
+    prefix = row.variable_prefix
+    route = reader.choice(f"{prefix}_ROUTE", _ROUTES, "direct")
+    patience = reader.number(
+        (f"{prefix}_FIRST_TOKEN_TIMEOUT",), row.first_token_timeout or 0.0, at_least=0.001
+    )
     return Target(
         provider=row,
-        model=named or reader.text(f"{prefix}_{tier.upper()}_MODEL") or row.models[tier],
-        base_url=reader.url(f"{prefix}_BASE_URL") or row.base_url,
+        model=model,
+        base_url=_gateway_url(reader, row) if route == "gateway" else _direct_url(reader, row),
         api_key=reader.text(f"{prefix}_API_KEY"),
+        route=route,
+        gateway_token=reader.text("AI_GATEWAY_TOKEN") if route == "gateway" else None,
+        first_token_timeout=patience or None,
     )
+
+
+def _direct_url(reader: _Reader, row: Provider) -> str:
+    return reader.url(f"{row.variable_prefix}_BASE_URL") or row.base_url
+
+
+def _gateway_url(reader: _Reader, row: Provider) -> str:
+    """The gateway's address and the provider's path in it, as Cloudflare AI Gateway has them.
+
+    https://developers.cloudflare.com/ai-gateway/usage/providers/
+    """
+    prefix = row.variable_prefix
+    gateway = reader.url("AI_GATEWAY_URL")
+    problem = ""
+    if gateway is None:
+        problem = "AI_GATEWAY_URL is not set"
+    elif row.gateway_path is None:
+        problem = f"the gateway has no path for {row.name}"
+    elif reader.text(f"{prefix}_BASE_URL") is not None:
+        problem = f"{prefix}_BASE_URL is set as well, and only one of the two can be meant"
+    if problem:
+        raise ConfigurationError(f"{prefix}_ROUTE", f"found 'gateway', but {problem}; allowed is direct")
+    return f"{gateway}/{row.gateway_path}"
 
 
 def _chain(reader: _Reader, task: Task) -> tuple[Provider, ...]:
@@ -199,7 +250,7 @@ def _task_config(reader: _Reader, task: Task) -> TaskConfig:
     return TaskConfig(
         task=task,
         tier=DEFAULT_TIER[task],
-        targets={tier: tuple(_target(reader, row, task, tier) for row in rows) for tier in Tier},
+        targets={tier: tuple(_task_target(reader, row, task, tier) for row in rows) for tier in Tier},
         limits=_limits(reader, task),
     )
 
@@ -250,19 +301,24 @@ def _embedding_config(reader: _Reader) -> EmbeddingConfig:
     name = reader.text(variable) or "openai"
     if name == BUILTIN_EMBEDDER:
         return EmbeddingConfig(None, dimensions, timeout)
-    with_embeddings = [row.name for row in PROVIDERS.values() if row.embedding_model]
-    row = PROVIDERS.get(name.lower().replace("-", "_"))
+    with_embeddings = [row.name for row in reader.rows.values() if row.embedding_model]
+    row = reader.row(name)
     if row is None or row.embedding_model is None:
         raise ConfigurationError(
             variable, f"found {name!r}; allowed are {', '.join([*with_embeddings, BUILTIN_EMBEDDER])}"
         )
-    target = Target(
-        provider=row,
-        model=reader.text("AI_EMBEDDING_MODEL") or row.embedding_model,
-        base_url=reader.url(f"{row.variable_prefix}_BASE_URL") or row.base_url,
-        api_key=reader.text(f"{row.variable_prefix}_API_KEY"),
-    )
+    target = _target(reader, row, reader.text("AI_EMBEDDING_MODEL") or row.embedding_model)
     return EmbeddingConfig(target if target.ready else None, dimensions, timeout)
+
+
+def _captures_content(reader: _Reader) -> bool:
+    """By OpenTelemetry's own variable, in any case; spans alone can hold contents here."""
+    name = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    allowed = ("true", "false", "SPAN_ONLY", "NO_CONTENT")
+    found = reader.text(name) or "false"
+    if found.upper() not in {value.upper() for value in allowed}:
+        raise ConfigurationError(name, f"found {found!r}; allowed are {', '.join(allowed)}")
+    return found.upper() in ("TRUE", "SPAN_ONLY")
 
 
 def _auth_configured(reader: _Reader) -> bool:

@@ -11,11 +11,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from os import urandom
 from typing import Any, Literal, TypeAlias
-from uuid import uuid4
 
 Json: TypeAlias = Any  # what json.loads gives
 JsonObject: TypeAlias = dict[str, Any]
+
+
+def random_id() -> str:
+    """A UUID of version 4 (RFC 9562, 5.4), at half of the time that `uuid4` takes."""
+    digits = urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 class Task(StrEnum):
@@ -111,6 +118,7 @@ class ChatRequest:
     temperature: float | None = None
     response_schema: JsonSchema | None = None
     stop: tuple[str, ...] = ()
+    reasoning_effort: Literal["low", "medium", "high"] | None = None  # for a model that reasons anyway
     passthrough: Passthrough | None = None  # instead of all the above
 
 
@@ -123,6 +131,7 @@ class Usage:
     cached_tokens: int = 0
     reasoning_tokens: int = 0
     estimated: bool = False
+    cache_write_tokens: int = 0  # input tokens that the provider put into its cache, which costs more
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -131,6 +140,7 @@ class Usage:
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
             self.estimated or other.estimated,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -153,6 +163,16 @@ class Outcome(StrEnum):
     MALFORMED_OUTPUT = "malformed_output"  # a good answer whose text did not satisfy the schema
 
 
+class Cause(StrEnum):
+    """Why an attempt was made."""
+
+    FIRST = "first"
+    RETRY = "retry"  # the same provider again
+    FALLBACK = "fallback"  # another provider than the task's first one
+    HEDGE = "hedge"  # beside one that was slow to begin
+    REPAIR = "repair"  # the same provider, told what was wrong with its answer
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One request to one provider: one row of `ai_usage`. Cost None means unknown, never free."""
@@ -171,7 +191,9 @@ class Attempt:
     status: int | None = None  # HTTP status; None when none came
     code: str | None = None  # the provider's own error code
     streamed: bool = False
-    attempt_id: str = field(default_factory=lambda: str(uuid4()))  # writing it twice gives one row
+    cause: Cause = Cause.FIRST
+    own_key: bool = False  # asked with the tenant's own key, so that the tenant pays the provider
+    attempt_id: str = field(default_factory=random_id)  # writing it twice gives one row
 
 
 # --- what a stream of one answer is made of ------------------------------------------------------

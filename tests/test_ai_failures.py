@@ -79,6 +79,25 @@ def openai(code: str | None = None, kind: str = "invalid_request_error", message
             Outcome.BAD_REQUEST,
             "INVALID_ARGUMENT",
         ),
+        (
+            400,
+            {
+                "error": {
+                    "code": 400,
+                    "status": "INVALID_ARGUMENT",
+                    "details": [{"reason": "API_KEY_INVALID"}],
+                }
+            },
+            Outcome.AUTH_ERROR,
+            "API_KEY_INVALID",
+        ),
+        (400, {"error": {"code": 400, "details": ["x", {"reason": 1}, None]}}, Outcome.BAD_REQUEST, None),
+        (
+            402,
+            {"type": "error", "error": {"type": "billing_error", "message": "m"}},
+            Outcome.AUTH_ERROR,
+            "billing_error",
+        ),
         (400, openai("content_filter"), Outcome.CONTENT_FILTER, "content_filter"),
         (400, openai("content_policy_violation"), Outcome.CONTENT_FILTER, "content_policy_violation"),
         (400, openai("context_length_exceeded"), Outcome.CONTEXT_LENGTH, "context_length_exceeded"),
@@ -157,6 +176,16 @@ def test_what_a_provider_wrote_never_stands_in_the_error() -> None:
     body = json.dumps(openai("sk-live key with spaces!", message="Incorrect API key: sk-live-1234")).encode()
     failure = from_response(401, {}, body, now=NOW)
     assert "sk-live" not in f"{failure} {failure.detail} {failure.code}"
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"),
+    [("34s", 34.0), ("0.5s", 0.5), ("soon", None), (7, None), ("-1s", None), ("s", None)],
+)
+def test_google_says_in_the_body_how_long_to_wait(delay: Any, seconds: float | None) -> None:
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}
+    body = [{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [info]}}]
+    assert from_response(429, {}, json.dumps(body).encode(), now=NOW).retry_after == seconds
 
 
 def test_the_time_to_wait_comes_with_the_error() -> None:

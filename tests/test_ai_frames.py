@@ -81,6 +81,39 @@ HELLO = chunk({"role": "assistant", "content": ""}) + chunk({"content": "Hel"}) 
             {"usage": Usage(4, 1, 2, 1)},
             id="usage-with-empty-choices",
         ),
+        pytest.param(
+            chunk({}, "stop", usage={"prompt_tokens": 20, "completion_tokens": 151, "total_tokens": 553}),
+            {"usage": Usage(20, 533, 0, 382)},
+            id="thoughts-that-only-the-total-counts",
+        ),
+        pytest.param(
+            chunk(
+                {},
+                "stop",
+                usage={
+                    "prompt_tokens": 20,
+                    "completion_tokens": 5,
+                    "total_tokens": 85,
+                    "completion_tokens_details": {"reasoning_tokens": 60},
+                },
+            ),
+            {"usage": Usage(20, 65, 0, 60)},
+            id="thoughts-beside-the-completion",
+        ),
+        pytest.param(
+            chunk(
+                {},
+                "stop",
+                usage={
+                    "prompt_tokens": 20,
+                    "completion_tokens": 5,
+                    "total_tokens": 85,
+                    "prompt_tokens_details": {"cached_tokens": 60},
+                },
+            ),
+            {"usage": Usage(20, 5, 60, 0)},
+            id="a-total-that-counts-something-else",
+        ),
         pytest.param(event({"choices": None}) + event({}) + HELLO, {"text": "Hello"}, id="choices-null"),
         pytest.param(chunk({"content": None}) + HELLO, {"text": "Hello"}, id="content-null"),
         pytest.param(
@@ -111,6 +144,17 @@ HELLO = chunk({"role": "assistant", "content": ""}) + chunk({"content": "Hel"}) 
             HELLO + chunk({}, "content_filter"), {"failure": Outcome.CONTENT_FILTER}, id="content-filter"
         ),
         pytest.param(HELLO + chunk({}, "error"), {"failure": Outcome.SERVER_ERROR}, id="finish-error"),
+        pytest.param(
+            chunk({}, "function_call_filter: MALFORMED_FUNCTION_CALL"),
+            {"failure": Outcome.SERVER_ERROR, "finish": None},
+            id="finish-of-google-for-a-call-that-it-cannot-read",
+        ),
+        pytest.param(
+            chunk({}, "content_filter: PROHIBITED_CONTENT"),
+            {"failure": Outcome.CONTENT_FILTER},
+            id="finish-of-google-for-a-filter",
+        ),
+        pytest.param(HELLO + chunk({}, "SPII"), {"failure": Outcome.CONTENT_FILTER}, id="finish-spii"),
         pytest.param(
             HELLO + event({"error": {"message": "x", "code": 502}, "choices": []}),
             {"text": "Hello", "failure": Outcome.SERVER_ERROR},

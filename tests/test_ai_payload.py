@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from shared.ai.payload import Repair, chat_payload, embedding_payload, is_strict, repaired
+from shared.ai.payload import (
+    REASONING_TOKENS,
+    Repair,
+    chat_payload,
+    embedding_payload,
+    headers,
+    repaired,
+)
+from shared.ai.schemas import is_strict
 from shared.providers import PROVIDERS, Provider, Target
-from shared.types import ChatRequest, JsonSchema, Message
+from shared.types import ChatRequest, JsonSchema, Message, Passthrough
 
 ASKED = ChatRequest((Message("system", "Be brief."), Message("user", "Hi")))
 CLOSED = {
@@ -39,11 +47,118 @@ def test_the_bound_on_tokens_has_the_name_the_provider_knows(name: str) -> None:
     assert len({"max_tokens", "max_completion_tokens"} & set(payload)) == 1
 
 
-@pytest.mark.parametrize("model", ["o3", "o4-mini", "gpt-5", "openai/o3"])
-def test_a_reasoning_model_is_not_sent_what_it_refuses(model: str) -> None:
+@pytest.mark.parametrize(
+    ("provider", "model", "refused"),
+    [
+        ("openai", "o3", {"temperature", "stop"}),
+        ("openai", "o4-mini", {"temperature", "stop"}),
+        ("openai", "openai/gpt-5", {"temperature", "stop"}),
+        ("openai", "gpt-4o", set()),
+        ("anthropic", "claude-sonnet-5", {"temperature"}),
+        ("anthropic", "claude-haiku-4-5", set()),
+        ("groq", "openai/gpt-oss-20b", set()),
+    ],
+)
+def test_a_model_is_not_sent_what_it_refuses(provider: str, model: str, refused: set[str]) -> None:
     request = replace(ASKED, temperature=0.0, stop=("END",))
-    payload = chat_payload(request, to(PROVIDERS["openai"], model))
-    assert not {"temperature", "stop"} & set(payload)
+    payload = chat_payload(request, to(PROVIDERS[provider], model))
+    asked = {"temperature", "stop_sequences" if provider == "anthropic" else "stop"}
+    assert asked - set(payload) == refused
+
+
+def fallen_back(provider: str, model: str, **more: Any) -> dict[str, Any]:
+    """A caller's body for one provider, as another gets it."""
+    body = {"messages": [{"role": "user", "content": "Hi"}], **more}
+    passed = ChatRequest((), passthrough=Passthrough(body, "elsewhere", "its-model"))
+    return chat_payload(passed, to(PROVIDERS[provider], model))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "passes"),
+    [
+        ("openai", "gpt-5-mini", True),
+        ("openai", "gpt-4o", False),
+        ("groq", "openai/gpt-oss-120b", True),
+        ("groq", "llama-3.3-70b-versatile", False),
+        ("cerebras", "gpt-oss-120b", True),
+        ("google_ai_studio", "gemini-3.5-flash", True),
+        ("google_ai_studio", "gemma-4-31b-it", False),
+        ("openrouter", "meta-llama/llama-3.1-8b-instruct", True),
+        ("together", "openai/gpt-oss-20b", True),
+        ("together", "meta-llama/Meta-Llama-3.1-8B-Instruct-Turbo", False),
+        ("local", "gpt-oss:20b", True),
+        ("local", "llama3.1", False),
+    ],
+)
+def test_reasoning_effort_goes_to_those_who_understand_it(provider: str, model: str, passes: bool) -> None:
+    sent = fallen_back(provider, model, reasoning_effort="low")
+    assert sent.get("reasoning_effort") == ("low" if passes else None)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "thinks"),
+    [
+        ("groq", "openai/gpt-oss-20b", True),
+        ("openai", "gpt-5-mini", True),
+        ("openai", "gpt-4o-mini", False),
+        ("google_ai_studio", "gemini-3.5-flash", True),
+        ("google_ai_studio", "gemini-2.5-flash-lite", False),
+        ("openrouter", "meta-llama/llama-3.1-8b-instruct", False),
+        ("anthropic", "claude-sonnet-5", False),
+    ],
+)
+def test_a_model_that_reasons_is_told_how_much_and_given_room_for_it(
+    provider: str, model: str, thinks: bool
+) -> None:
+    row = PROVIDERS[provider]
+    request = replace(ASKED, max_output_tokens=160, reasoning_effort="low")
+    payload = chat_payload(request, to(row, model))
+    assert payload.get("reasoning_effort") == ("low" if thinks else None)
+    assert payload[row.max_tokens_field] == 160 + (REASONING_TOKENS if thinks else 0)
+
+
+def test_a_body_for_the_provider_that_was_named_is_sent_as_it_came() -> None:
+    body = {"messages": [], "temperature": 2, "reasoning_effort": "low", "of_their_own": [1]}
+    asked = ChatRequest((), passthrough=Passthrough(body, "groq", "m"))
+    assert chat_payload(asked, to(PROVIDERS["groq"])) == {**body, "model": "m"}
+
+
+def test_what_only_the_provider_named_understands_does_not_go_to_others() -> None:
+    sent = fallen_back("openai", "gpt-4o", top_k=5, transforms=["x"], seed=3, temperature=0)
+    assert set(sent) == {"model", "messages", "seed", "temperature"}
+
+
+JSON_SCHEMA = {"type": "json_schema", "json_schema": {"name": "answer", "schema": CLOSED, "strict": True}}
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked", "sent_as"),
+    [
+        ("openai", JSON_SCHEMA, JSON_SCHEMA),
+        ("openai", {"type": "json_object"}, {"type": "json_object"}),
+        ("openrouter", JSON_SCHEMA, {"type": "json_object"}),
+        ("openrouter", {"type": "json_object"}, {"type": "json_object"}),
+        ("groq", JSON_SCHEMA, {"type": "text"}),
+        ("groq", {"type": "json_object"}, {"type": "text"}),
+        ("groq", {"type": "text"}, {"type": "text"}),
+    ],
+)
+def test_json_falls_to_a_provider_as_far_as_it_takes_it_and_else_the_model_is_told(
+    provider: str, asked: dict[str, Any], sent_as: dict[str, Any]
+) -> None:
+    sent = fallen_back(provider, "m", response_format=asked)
+    assert sent["response_format"] == sent_as
+    told = "".join(message["content"] for message in sent["messages"] if message["role"] == "system")
+    assert bool(told) == (asked != sent_as)
+    assert ("additionalProperties" in told) == (asked == JSON_SCHEMA != sent_as)
+
+
+@pytest.mark.parametrize(("provider", "header"), [("openai", "authorization"), ("anthropic", "x-api-key")])
+def test_the_key_stands_where_the_provider_looks_for_it(provider: str, header: str) -> None:
+    row = PROVIDERS[provider]
+    sent = headers(Target(row, "m", row.base_url, "the-key"))
+    assert sent[header].removeprefix("Bearer ") == "the-key"
+    assert sum("the-key" in value for value in sent.values()) == 1
 
 
 def test_refused_parameters_are_dropped() -> None:
@@ -57,8 +172,9 @@ def test_refused_parameters_are_dropped() -> None:
         ("openai", "json_schema", False),
         ("together", "json_schema", True),
         ("local", "json_schema", True),
-        ("groq", "json_object", True),
-        ("anthropic", None, True),
+        ("openrouter", "json_object", True),
+        ("groq", None, True),
+        ("cerebras", None, True),
     ],
 )
 def test_json_is_asked_for_as_the_provider_can_give_it(name: str, kind: str | None, instructed: bool) -> None:
@@ -99,6 +215,7 @@ def test_dollar_signs_in_a_schema_or_a_problem_stay_as_they_are() -> None:
         ({**CLOSED, "properties": {"a": {"type": "array", "items": CLOSED}}}, True),
         ({**CLOSED, "properties": {"a": {"anyOf": [CLOSED, OPEN]}}}, False),
         ({**CLOSED, "$defs": {"b": OPEN}}, False),
+        ({**CLOSED, "properties": {"a": {"type": "object"}}}, False),
     ],
 )
 def test_strict_is_said_only_of_schemas_that_openai_takes_so(schema: Any, strict: bool) -> None:

@@ -10,9 +10,6 @@ from shared.ai.prices import Price, cost_usd
 from shared.providers import PROVIDERS
 from shared.types import Tier, Usage
 
-# No source gives a price for these.
-UNPRICED = {("cerebras", "qwen-3-coder-480b")}
-
 
 def test_input_and_output_are_charged_by_the_million() -> None:
     assert cost_usd("openai", "gpt-4o", Usage(1_000_000, 1_000_000)) == Decimal("12.50")
@@ -21,6 +18,14 @@ def test_input_and_output_are_charged_by_the_million() -> None:
 
 def test_what_came_from_the_provider_s_cache_is_charged_as_such() -> None:
     assert cost_usd("openai", "gpt-4o", Usage(1_000_000, 0, cached_tokens=400_000)) == Decimal("2.00")
+
+
+def test_what_went_into_the_provider_s_cache_costs_more() -> None:
+    usage = Usage(1_000_000, 0, cached_tokens=200_000, cache_write_tokens=400_000)
+    assert cost_usd("anthropic", "claude-haiku-4-5", usage) == Decimal("0.40") + Decimal("0.02") + Decimal(
+        "0.50"
+    )
+    assert cost_usd("openai", "gpt-4o", usage) is None
 
 
 def test_an_unknown_price_is_none_and_never_zero() -> None:
@@ -35,11 +40,9 @@ def test_beyond_the_known_scale_the_cost_is_not_known() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "local"])
-def test_every_default_model_has_a_price_or_is_known_to_have_none(name: str) -> None:
+def test_every_default_model_has_a_price(name: str) -> None:
     for tier in Tier:
-        model = PROVIDERS[name].models[tier]
-        known = cost_usd(name, model, Usage(1, 1)) is not None
-        assert known != ((name, model) in UNPRICED)
+        assert cost_usd(name, PROVIDERS[name].models[tier], Usage(1, 1)) is not None
 
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.integers(0, 10**8))

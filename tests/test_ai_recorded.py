@@ -1,82 +1,154 @@
-"""Answers that real providers gave, replayed through a real server and the whole client."""
+"""Every recorded answer of every provider, through a real server and the whole client.
 
+What is of a wire we speak comes out exactly; everything else is a failure with a name. Nothing raises
+what is not ours.
+"""
+
+import base64
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from shared.errors import ApiError
-from shared.types import Finish, Outcome
-from tests.simulator import Reply, Simulator
-from tests.simulator.asking import Heard, asking, target
+from shared.ai.failures import from_error, from_response
+from shared.settings import VECTOR_DIMENSIONS
+from shared.types import Outcome
+from tests.recorded import (
+    RECORDINGS,
+    Answered,
+    Record,
+    asked_by_a_task,
+    embedded,
+    passed_through,
+    recorded_answer,
+    recordings,
+    vectors_of,
+)
+from tests.test_ai_failures import NOW
 
-RECORDED = Path(__file__).parents[1].parent / "shared" / "data" / "provider_responses"
-COMPATIBLE = ("chat-completions", "openai-compat-chat")
+RECORDS = recordings()
+needs_records = pytest.mark.skipif(not RECORDS, reason=f"the recorded answers are not here: {RECORDINGS}")
+every_record = pytest.mark.parametrize("record", RECORDS, ids=[record.id for record in RECORDS])
 
-# Answers that end without a finish reason, or in an error event: failures of the provider's.
-FAILED_STREAMS = {"groq-chat-completions-200-sse-10"}
+# What a status means where the body says no more.
+BY_STATUS = {
+    401: {Outcome.AUTH_ERROR},
+    402: {Outcome.AUTH_ERROR},
+    403: {Outcome.AUTH_ERROR, Outcome.CONTENT_FILTER},
+    404: {Outcome.NOT_FOUND},
+    408: {Outcome.TIMEOUT},
+    409: {Outcome.SERVER_ERROR},
+    413: {Outcome.CONTEXT_LENGTH},
+    429: {Outcome.RATE_LIMITED},
+}
+WRONG = {Outcome.BAD_REQUEST, Outcome.NOT_FOUND, Outcome.CONTEXT_LENGTH, Outcome.CONTENT_FILTER}
+# A good answer of another API than ours is none here; nor is a stream that breaks off, or an error in one.
+NO_ANSWER = {*WRONG, Outcome.PROTOCOL_ERROR, Outcome.CUT, Outcome.SERVER_ERROR, Outcome.RATE_LIMITED}
 
 
-def load() -> Sequence[dict[str, Any]]:
-    index = RECORDED / "index.jsonl"
-    if not index.exists():
-        return []
-    rows = [json.loads(line) for line in index.read_text(encoding="utf-8").splitlines()]
-    return [row for row in rows if row["kind"] in COMPATIBLE]
+def meant(record: Record) -> set[Outcome]:
+    if record.status == 200:
+        return NO_ANSWER
+    if record.status >= 500:
+        return {Outcome.SERVER_ERROR}
+    if b"API_KEY_INVALID" in record.body:  # Google's, with status 400
+        return {Outcome.AUTH_ERROR}
+    return BY_STATUS.get(record.status, WRONG)
 
 
-ROWS = load()
-needs_records = pytest.mark.skipif(not ROWS, reason=f"the recorded answers are not here: {RECORDED}")
+def comparable(answered: Answered) -> Answered:
+    """Arguments as the values they are: white space between them is nobody's."""
+    calls = tuple((name, _value(arguments)) for name, arguments in answered.tool_calls)
+    return replace(answered, tool_calls=calls)
 
 
-async def replay(row: dict[str, Any]) -> Heard:
-    reply = Reply(
-        status=row["status"],
-        body=(RECORDED / row["body_file"]).read_bytes(),
-        content_type=row["content_type"] or "",
-        headers={"retry-after": row["headers"].get("retry-after", "0")},
+def _value(arguments: Any) -> Any:
+    return json.dumps(
+        json.loads(arguments or "{}") if isinstance(arguments, str) else arguments, sort_keys=True
     )
-    async with Simulator() as sim, asking() as asker:
-        sim.reply(reply)
-        return await asker.stream([target(sim)])
 
 
 @needs_records
-@pytest.mark.parametrize("row", ROWS, ids=[row["id"] for row in ROWS])
-async def test_a_recorded_answer_is_understood(row: dict[str, Any]) -> None:
-    heard = await replay(row)
-    if row["status"] != 200 or row["id"] in FAILED_STREAMS:
-        assert isinstance(heard.error, ApiError)
-        assert heard.error.attempts[0].outcome is not Outcome.OK
-        return
-    assert heard.error is None
-    assert isinstance(heard.events[-1], Finish)
-    assert heard.text == "".join(contents(row))
-    usage = last_usage(row)
-    if usage is not None:
-        counted = heard.events[-1].usage
-        assert counted.input_tokens == usage["prompt_tokens"]
-        assert counted.output_tokens == usage["completion_tokens"]
-        assert not counted.estimated
+@every_record
+async def test_a_recorded_answer_passes_the_gateway_as_it_is(record: Record) -> None:
+    answered = await passed_through(record)
+    expected = recorded_answer(record)
+    if expected is None:
+        assert_failed(record, answered)
+    else:
+        assert comparable(answered) == comparable(expected)
 
 
-def documents(row: dict[str, Any]) -> list[Any]:
-    """The JSON documents of a recorded body, read in the plainest way."""
-    body = (RECORDED / row["body_file"]).read_text(encoding="utf-8").strip()
-    if body.startswith("{"):
-        return [json.loads(body)]
-    lines = [line.removeprefix("data:").strip() for line in body.splitlines() if line.startswith("data:")]
-    return [json.loads(line) for line in lines if line != "[DONE]"]
+@needs_records
+@every_record
+async def test_a_recorded_answer_is_understood_by_a_task(record: Record) -> None:
+    answered = await asked_by_a_task(record)
+    expected = recorded_answer(record)
+    if expected is None:
+        assert_failed(record, answered)
+    else:
+        assert answered == replace(expected, tool_calls=())
 
 
-def contents(row: dict[str, Any]) -> Iterator[str]:
-    for document in documents(row):
-        for choice in document.get("choices") or []:
-            yield (choice.get("delta") or choice.get("message") or {}).get("content") or ""
+def assert_failed(record: Record, answered: Answered) -> None:
+    assert answered.outcome in meant(record)
+    if answered.outcome != "content_filtered":  # that is an answer, if not the one that was asked for
+        assert answered.finish is None
+        assert record.stream or not answered.text
 
 
-def last_usage(row: dict[str, Any]) -> Any:
-    found = [d.get("usage") or (d.get("x_groq") or {}).get("usage") for d in documents(row)]
-    return next((usage for usage in reversed(found) if usage), None)
+@needs_records
+@every_record
+async def test_any_recorded_answer_to_an_embedding_is_vectors_or_a_failure_with_a_name(
+    record: Record,
+) -> None:
+    row = await embedded(record)
+    widths = {width_of(vector) for vector in vectors_of(record)}
+    if widths and max(widths) <= VECTOR_DIMENSIONS:
+        usage = json.loads(record.body)["usage"]
+        assert (row.outcome, row.usage.input_tokens) == (Outcome.OK, usage["prompt_tokens"])
+    else:
+        assert row.outcome in meant(record)
+
+
+def width_of(vector: Any) -> int:
+    return len(base64.b64decode(vector)) // 4 if isinstance(vector, str) else len(vector)
+
+
+@needs_records
+def test_there_are_recordings_of_every_provider_that_has_a_row() -> None:
+    recorded = {record.row.name for record in RECORDS}
+    assert {"together", "openai", "anthropic", "google_ai_studio", "cerebras", "groq"} <= recorded
+    assert {"openrouter", "local"} <= recorded
+
+
+# --- errors that have no recording ---------------------------------------------------------------
+
+SHAPES = RECORDINGS / "error_shapes_from_issues.jsonl"
+MEANT: Mapping[tuple[str, int], set[Outcome]] = {
+    ("together", 400): {Outcome.NOT_FOUND},
+    ("google", 400): {Outcome.BAD_REQUEST},
+    ("anthropic", 200): {Outcome.SERVER_ERROR},
+    ("openrouter", 200): {Outcome.SERVER_ERROR},
+}
+
+
+def shapes() -> list[Any]:
+    lines = SHAPES.read_text(encoding="utf-8").splitlines() if SHAPES.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.skipif(not SHAPES.exists(), reason=f"the shapes of errors are not here: {SHAPES}")
+@pytest.mark.parametrize("shape", shapes(), ids=lambda shape: f"{shape['provider']}-{shape['status']}")
+def test_a_shape_of_error_seen_elsewhere_is_understood(shape: Any) -> None:
+    status, body = shape["status"], shape["shape"]
+    if status == 200:
+        document = json.loads(body.removeprefix("data: ").replace('"id":..,', "").replace("{..}", "{}"))
+        failure = from_error(document, status=200)
+    else:
+        text = body if isinstance(body, str) else json.dumps(body)
+        failure = from_response(status, {}, text.encode(), now=NOW)
+    usual = {Outcome.RATE_LIMITED} if status == 429 else {Outcome.SERVER_ERROR}
+    assert failure.outcome in MEANT.get((shape["provider"], status), usual)

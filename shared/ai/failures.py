@@ -1,9 +1,10 @@
 """What a provider's error means: its status and body, in any provider's shape, as a ProviderError.
 
 Shapes seen on the wire: OpenAI `{"error": {message, type, code}}`; Google a list of one such object
-with `status` and a numeric code; Cerebras, Baseten and Mistral the flat `{message, type, code}`;
-Anthropic `{"type": "error", "error": {type}}`, or code and type in exchanged places; Hugging Face
-`{"error": "text"}` and `{"detail": "text"}`; Cohere `{error_type}`; a proxy's HTML page.
+with `status`, a numeric code and `details`, which may name the reason and the time to wait; Cerebras,
+Baseten and Mistral the flat `{message, type, code}`; Anthropic `{"type": "error", "error": {type}}`, or
+code and type in exchanged places; Hugging Face `{"error": "text"}` and `{"detail": "text"}`; Cohere
+`{error_type}`; a proxy's HTML page.
 
 Decided by names and statuses. A message is read for one thing only, a context that is too long,
 because several servers say it nowhere else. It goes no further, but for what a provider finds wrong
@@ -18,9 +19,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.ai.rate_limits import until_reset
 from shared.ai.retry import retry_after
 from shared.errors import ProviderError
-from shared.types import Json, Outcome
+from shared.types import Json, JsonObject, Outcome
 
 # Names that say more than the status they come with.
 _TELLING_NAMES: Mapping[str, Outcome] = {
@@ -41,6 +43,7 @@ _TELLING_NAMES: Mapping[str, Outcome] = {
     "dedicated_endpoint_not_running": Outcome.NOT_FOUND,
     "invalid_model": Outcome.NOT_FOUND,
     "insufficient_quota": Outcome.RATE_LIMITED,
+    "api_key_invalid": Outcome.AUTH_ERROR,
 }
 
 # Names that stand in for a status where none came: errors inside a stream that began with 200.
@@ -56,6 +59,8 @@ _NAMES: Mapping[str, Outcome] = {
     "unauthenticated": Outcome.AUTH_ERROR,
     "permission_error": Outcome.AUTH_ERROR,
     "permission_denied": Outcome.AUTH_ERROR,
+    "billing_error": Outcome.AUTH_ERROR,
+    "timeout_error": Outcome.TIMEOUT,
     "not_found_error": Outcome.NOT_FOUND,
     "not_found": Outcome.NOT_FOUND,
     "overloaded_error": Outcome.SERVER_ERROR,
@@ -84,6 +89,7 @@ _CONTEXT_TOO_LONG = re.compile(
     r"|exceeds the maximum number of tokens|max_new_tokens. must be",
     re.IGNORECASE,
 )
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?s")
 _LONGEST_MESSAGE = 1000
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
@@ -95,6 +101,7 @@ class _Facts:
     message: str = ""
     param: str | None = None
     moderated: bool = False
+    wait: float | None = None  # seconds
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: datetime) -> ProviderError:
@@ -103,7 +110,10 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, *, now: 
     `headers` with names in lower case; `now` is the wall clock, for a Retry-After that is a date.
     """
     facts = _read(_parsed(body))
-    return _failure(facts, status, wait=retry_after(headers, now))
+    wait = retry_after(headers, now)
+    if wait is None and status == 429:
+        wait = facts.wait if facts.wait is not None else until_reset(headers, now)
+    return _failure(facts, status, wait=wait)
 
 
 def from_error(document: Json, *, status: int) -> ProviderError:
@@ -185,14 +195,31 @@ def _read(document: Json) -> _Facts:
         param=param if isinstance(param := source.get("param"), str) else None,
         message=message,
         moderated=isinstance(metadata, dict) and "flagged_input" in metadata,
+        wait=next(_delays(source), None),
     )
 
 
 def _names(source: Mapping[str, Json]) -> Iterator[str]:
+    for detail in _details(source):
+        if isinstance(reason := detail.get("reason"), str) and reason:
+            yield reason
     for key in ("code", "status", "error_type", "type"):
         value = source.get(key)
         if isinstance(value, str) and value and not value.isdigit():
             yield value
+
+
+def _details(source: Mapping[str, Json]) -> Iterator[JsonObject]:
+    """Google's, https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto."""
+    found = source.get("details")
+    yield from (detail for detail in found if isinstance(detail, dict)) if isinstance(found, list) else ()
+
+
+def _delays(source: Mapping[str, Json]) -> Iterator[float]:
+    for detail in _details(source):
+        delay = detail.get("retryDelay")
+        if isinstance(delay, str) and _SECONDS.fullmatch(delay):
+            yield float(delay[:-1])
 
 
 def _status_inside(source: Mapping[str, Json]) -> int | None:

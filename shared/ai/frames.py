@@ -4,7 +4,8 @@ The format is OpenAI's chat completion, whole or in chunks
 (https://platform.openai.com/docs/api-reference/chat-streaming). What others do differently and is
 taken as it comes: `choices` null, empty or missing; usage beside choices, in `x_groq`, or in every
 chunk (the last one counts); content null or in parts; reasoning beside the content; a whole
-completion, or an error, where a stream was asked for; a stream without `[DONE]`.
+completion, or an error, where a stream was asked for; a stream without `[DONE]`. What another wire
+sends is turned into this format first, document by document (`wires.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic_core import from_json  # the quickest parser that is here anyway: 
 
 from shared.ai.failures import carries_error, from_error
 from shared.ai.sse import EventTooLarge, ServerSentEvent, SseDecoder
+from shared.ai.wires import Reader
 from shared.errors import ProviderError
 from shared.types import Json, JsonObject, Outcome, Usage
 
@@ -41,6 +43,12 @@ _FAILED_REASONS: Mapping[str, Outcome] = {
     "recitation": Outcome.CONTENT_FILTER,
     "prohibited_content": Outcome.CONTENT_FILTER,
     "refusal": Outcome.CONTENT_FILTER,
+    "blocklist": Outcome.CONTENT_FILTER,
+    "spii": Outcome.CONTENT_FILTER,
+    "sensitive": Outcome.CONTENT_FILTER,
+    "function_call_filter": Outcome.SERVER_ERROR,  # the model wrote a call that its server cannot read
+    "malformed_function_call": Outcome.SERVER_ERROR,
+    "network_error": Outcome.SERVER_ERROR,
     "error": Outcome.SERVER_ERROR,
     "insufficient_system_resource": Outcome.SERVER_ERROR,
     "abort": Outcome.CUT,
@@ -56,7 +64,7 @@ class Frame(NamedTuple):
     finish: FinishReason | None = None
     usage: Usage | None = None
     refused: bool = False  # the model declines, in words of its own
-    failure: ProviderError | None = None  # the last frame: nothing after it counts
+    failure: ProviderError | None = None  # without a finish the last frame: nothing after it counts
     done: bool = False  # nothing more will come
     ended: tuple[int, ...] = ()  # the indexes of the choices that end here, where there are several
     raw: bytes = b""  # the event's data, or the body, as it came
@@ -71,11 +79,13 @@ class AnswerDecoder:
 
     A body that begins like JSON is one whole answer, anything else is a stream of events, whatever
     the content type calls it; `streams` says which was asked for. A whole answer where a stream was
-    asked for counts as one chunk. Never raises: what is wrong comes as a frame's `failure`.
+    asked for counts as one chunk. `reader` translates what another wire sends. Never raises: what is
+    wrong comes as a frame's `failure`.
     """
 
-    def __init__(self, *, streams: bool = True) -> None:
+    def __init__(self, *, streams: bool = True, reader: Reader | None = None) -> None:
         self._streams = streams
+        self._reader = reader
         self._stream: SseDecoder | None = None
         self._head = b""  # until its first character shows what the body is
         self._whole: list[bytes] = []  # of a body that is JSON
@@ -126,14 +136,33 @@ class AnswerDecoder:
         return [] if self._streams else [_SIGN_OF_LIFE]
 
     def _frames(self, events: Sequence[ServerSentEvent]) -> list[Frame]:
+        if self._reader is not None:
+            return self._translated(events, self._reader)
         frames: list[Frame] = []
         for event in events:
             frame = self._frame(event)
             if frame is not None:
                 frames.append(frame)
-                if frame.failure is not None:
+                if _is_fatal(frame):
                     self._failed = True
                     break
+        return frames
+
+    def _translated(self, events: Sequence[ServerSentEvent], reader: Reader) -> list[Frame]:
+        """One event may stand for several of ours, or for none."""
+        frames: list[Frame] = []
+        for event in events:
+            data = event.data.replace(b"\n", b" ")
+            document = _parsed_quickly(data) or _parsed(_decoded(data).encode())
+            if event.event == b"error":
+                frames.append(Frame(failure=from_error(document, status=200)))
+            elif isinstance(document, dict):
+                frames += [decode_document(found, _written(found)) for found in reader(document)]
+            elif not data.isspace() and (skipped := self._skip()) is not None:
+                frames.append(skipped)
+            if frames and _is_fatal(frames[-1]):
+                self._failed = True
+                break
         return frames
 
     def _frame(self, event: ServerSentEvent) -> Frame | None:
@@ -165,9 +194,11 @@ class AnswerDecoder:
             return [self._fail("the answer is empty or not JSON")]
         if carries_error(document):
             return [decode_document(document)]
-        if not isinstance(document, dict) or not isinstance(document.get("choices"), list):
-            return [self._fail("the answer has no choices")]
-        if not document["choices"]:
+        if self._reader is not None and isinstance(document, dict):
+            document = next(iter(self._reader(document)), None)
+            body = _written(document)
+        choices = document.get("choices") if isinstance(document, dict) else None
+        if not choices or not isinstance(choices, list):
             return [self._fail("the answer has no choices")]
         frame = decode_document(document, as_chunk(document) if self._streams else body)
         return [frame] if frame.failure else [frame, Frame(done=True)]
@@ -175,6 +206,11 @@ class AnswerDecoder:
     def _fail(self, detail: str) -> Frame:
         self._failed = True
         return Frame(failure=ProviderError(Outcome.PROTOCOL_ERROR, detail, status=200))
+
+
+def _is_fatal(frame: Frame) -> bool:
+    """Whether nothing after it counts. What a filter has ended may still be counted by its provider."""
+    return frame.failure is not None and frame.finish is None
 
 
 def decode_document(document: Json, raw: bytes = b"") -> Frame:
@@ -243,8 +279,11 @@ def as_chunk(completion: JsonObject) -> bytes:
         for choice in completion["choices"]
         if isinstance(choice, dict)
     ]
-    chunk = {**completion, "object": "chat.completion.chunk", "choices": choices}
-    return json.dumps(chunk, separators=(",", ":")).encode()
+    return _written({**completion, "object": "chat.completion.chunk", "choices": choices})
+
+
+def _written(document: Json) -> bytes:
+    return json.dumps(document, separators=(",", ":")).encode()
 
 
 def _as_delta(choice: JsonObject) -> JsonObject:
@@ -265,24 +304,30 @@ def decode_usage(document: JsonObject) -> Usage | None:
     made = _count(found, "completion_tokens", "output_tokens")
     if given is None and made is None:
         return None
+    details = _object(found.get("prompt_tokens_details"))
+    told = _count(details, "cached_tokens")
+    cached = told or _count(found, "cached_tokens", "prompt_cache_hit_tokens") or 0
+    reasoning = _count(_object(found.get("completion_tokens_details")), "reasoning_tokens") or 0
+    # Google and xAI charge for thoughts that `completion_tokens` leaves out: only the total has them.
+    apart = (_count(found, "total_tokens") or 0) - (given or 0) - (made or 0)
+    thoughts = apart if apart > 0 and reasoning in (0, apart) and cached != apart else 0
     return Usage(
         input_tokens=given or 0,
-        output_tokens=made or 0,
-        cached_tokens=_count(_object(found.get("prompt_tokens_details")), "cached_tokens")
-        or _count(found, "cached_tokens", "prompt_cache_hit_tokens")
-        or 0,
-        reasoning_tokens=_count(_object(found.get("completion_tokens_details")), "reasoning_tokens") or 0,
+        output_tokens=(made or 0) + thoughts,
+        cached_tokens=cached,
+        reasoning_tokens=reasoning or thoughts,
+        cache_write_tokens=_count(details, "cache_write_tokens") or 0,
     )
 
 
 def _finish(reason: Json) -> tuple[FinishReason | None, ProviderError | None]:
     if not isinstance(reason, str) or not reason:
         return None, None
-    name = reason.lower()
+    name, _, more = reason.lower().partition(": ")  # Google: `content_filter: PROHIBITED_CONTENT`
     outcome = _FAILED_REASONS.get(name)
     if outcome is None:
         return _FINISH_REASONS.get(name, "stop"), None
-    failure = ProviderError(outcome, f"finished with {name}", status=200, code=name)
+    failure = ProviderError(outcome, f"finished with {name}", status=200, code=more or name)
     return ("content_filter" if outcome is Outcome.CONTENT_FILTER else None), failure
 
 

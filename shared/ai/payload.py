@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-from string import Template
 
+from shared.ai.json_mode import instruction, prompt, response_format
+from shared.ai.openai_fields import OPENAI_FIELDS
+from shared.ai.wires import WIRES
 from shared.errors import ProviderError
-from shared.providers import Provider, Target
+from shared.providers import JsonOutput, Provider, Target
 from shared.types import ChatRequest, Json, JsonObject, JsonSchema, Message, Outcome, Passthrough
 
+REASONING_TOKENS = 1024  # room for thoughts, which count as output, beside what is asked for
+_FORMATS: Mapping[JsonOutput, tuple[str, ...]] = {
+    "schema": ("text", "json_object", "json_schema"),
+    "object": ("text", "json_object"),
+    "prompt": ("text",),
+}
 _MAX_TOKENS = ("max_tokens", "max_completion_tokens")
-_REFUSED_BY_REASONING = frozenset({"temperature", "top_p", "stop"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,26 @@ class Repair:
 def chat_payload(request: ChatRequest, target: Target, *, prefill: str = "") -> JsonObject:
     """The body of a chat completion, a stream unless it is passed through. None is not sent; 0 is."""
     row = target.provider
+    request_for = WIRES[row.wire].request
     if request.passthrough is not None:
-        return _passed_through(request.passthrough, target, prefill)
-    reasoning = _reasons(row, target.model)
+        return request_for(_passed_through(request.passthrough, target, prefill), target)
+    refused = row.refused_by(target.model)
+    bound, effort = request.max_output_tokens, None
+    if row.reasons(target.model):
+        bound, effort = bound and bound + REASONING_TOKENS, request.reasoning_effort
     payload: JsonObject = {
         "model": target.model,
         "messages": _messages(request, row, prefill),
         "stream": True,
         "stream_options": {"include_usage": True} if row.usage_in_streams else None,
-        row.max_tokens_field: request.max_output_tokens,
-        "temperature": None if reasoning else request.temperature,
-        "stop": list(request.stop) or None if not reasoning else None,
-        "response_format": _response_format(request.response_schema, row),
+        row.max_tokens_field: bound,
+        "reasoning_effort": effort,
+        "temperature": request.temperature,
+        "stop": list(request.stop) or None,
+        "response_format": response_format(request.response_schema, row),
     }
-    return {name: value for name, value in payload.items() if value is not None and name not in row.refuses}
+    kept = {name: value for name, value in payload.items() if value is not None and name not in refused}
+    return request_for(kept, target)
 
 
 def _passed_through(asked: Passthrough, target: Target, prefill: str) -> JsonObject:
@@ -57,14 +67,29 @@ def _passed_through(asked: Passthrough, target: Target, prefill: str) -> JsonObj
 
 
 def _fitted(body: Mapping[str, Json], target: Target) -> JsonObject:
-    """The body for a provider it was not written for: what that one calls otherwise, and what it refuses."""
+    """The body for a provider it was not written for: what that one calls otherwise, and what it refuses.
+
+    What OpenAI's API does not know was meant for the provider named: most others answer it with an error.
+    """
     row = target.provider
-    refused = row.refuses | (_REFUSED_BY_REASONING if _reasons(row, target.model) else frozenset())
-    payload = {name: value for name, value in body.items() if name not in refused}
+    known = OPENAI_FIELDS - row.refused_by(target.model)
+    payload = {name: value for name, value in body.items() if name in known}
     for name in _MAX_TOKENS:
         if name in payload:
             payload[row.max_tokens_field] = payload.pop(name)
-    return {**payload, "model": target.model}
+    return {**payload, **_fitted_format(payload, row), "model": target.model}
+
+
+def _fitted_format(body: Mapping[str, Json], row: Provider) -> JsonObject:
+    """What becomes of `response_format` where it is not taken: JSON mode or none, and the model is told."""
+    asked = body.get("response_format") or {}
+    if asked.get("type", "text") in _FORMATS[row.json_output]:
+        return {}
+    named: JsonObject = found if isinstance(found := asked.get("json_schema"), dict) else {}
+    schema = found if isinstance(found := named.get("schema"), dict) else None
+    told = {"role": "system", "content": instruction(schema)}
+    mode = {"type": "text" if row.json_output == "prompt" else "json_object"}
+    return {"response_format": mode, "messages": [told, *body["messages"]]}
 
 
 def embedding_payload(texts: Sequence[str], target: Target, *, dimensions: int) -> JsonObject:
@@ -88,17 +113,24 @@ def headers(target: Target) -> dict[str, str]:
         **target.provider.headers,
     }
     if target.api_key is not None:
-        if not (target.api_key.isascii() and target.api_key.isprintable()):
-            raise ProviderError(Outcome.AUTH_ERROR, "the key has characters no key has", code="malformed_key")
-        sent["authorization"] = f"Bearer {target.api_key}"
+        key, name = _checked(target.api_key), target.provider.key_header
+        sent[name] = f"Bearer {key}" if name == "authorization" else key
+    if target.gateway_token is not None:
+        sent["cf-aig-authorization"] = f"Bearer {_checked(target.gateway_token)}"
     return sent
+
+
+def _checked(key: str) -> str:
+    if not (key.isascii() and key.isprintable()):
+        raise ProviderError(Outcome.AUTH_ERROR, "the key has characters no key has", code="malformed_key")
+    return key
 
 
 def repaired(request: ChatRequest, repair: Repair) -> ChatRequest:
     """The same request, with the answer that was wrong and a turn that says what is wrong with it."""
     turns = (
         Message("assistant", repair.reply),
-        Message("user", _prompt("repair").substitute(problem=repair.problem)),
+        Message("user", prompt("repair").substitute(problem=repair.problem)),
     )
     return replace(request, messages=(*request.messages, *turns))
 
@@ -153,47 +185,9 @@ def _messages(request: ChatRequest, row: Provider, prefill: str) -> list[JsonObj
 
 def _instruct(messages: list[dict[str, str]], schema: JsonSchema) -> None:
     """Says the schema in the system message, so that it survives a provider that cannot enforce it."""
-    text = _prompt("json_answer").substitute(schema=json.dumps(schema.schema, ensure_ascii=False))
+    text = instruction(schema.schema)
     for message in messages:
         if message["role"] == "system":
             message["content"] = f"{message['content']}\n\n{text}"
             return
     messages.insert(0, {"role": "system", "content": text})
-
-
-def _response_format(schema: JsonSchema | None, row: Provider) -> JsonObject | None:
-    if schema is None or row.json_output == "prompt":
-        return None
-    if row.json_output == "object":
-        return {"type": "json_object"}
-    named: JsonObject = {"name": schema.name, "schema": schema.schema}
-    if is_strict(schema.schema):
-        named["strict"] = True
-    return {"type": "json_schema", "json_schema": named}
-
-
-def is_strict(schema: Json) -> bool:
-    """Whether every object in it names all its properties as required and allows no others.
-
-    OpenAI refuses `strict` for any other schema
-    (https://platform.openai.com/docs/guides/structured-outputs#supported-schemas).
-    """
-    if isinstance(schema, list):
-        return all(is_strict(item) for item in schema)
-    if not isinstance(schema, Mapping):
-        return True
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping):
-        closed = schema.get("additionalProperties") is False
-        if not closed or set(schema.get("required", ())) != set(properties):
-            return False
-    return all(is_strict(value) for value in schema.values())
-
-
-def _reasons(row: Provider, model: str) -> bool:
-    return model.rsplit("/", 1)[-1].startswith(row.reasoning_model_prefixes or ("\0",))
-
-
-@cache
-def _prompt(name: str) -> Template:
-    return Template((Path(__file__).with_name("prompts") / f"{name}.md").read_text(encoding="utf-8").strip())

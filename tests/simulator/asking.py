@@ -35,7 +35,7 @@ NEVER_REST = Policy(consecutive_failures=1_000_000, least_calls=1_000_000)
 
 PRIMARY = replace(PROVIDERS["together"], name="primary", accepts_prefill=False)
 SECOND = replace(PROVIDERS["openai"], name="second")
-THIRD = replace(PROVIDERS["groq"], name="third")
+THIRD = replace(PROVIDERS["groq"], name="third", json_output="object")
 
 
 def target(simulator: Simulator, row: Provider = PRIMARY, *, key: str | None = "key-of-test") -> Target:

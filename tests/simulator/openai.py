@@ -27,14 +27,16 @@ def count_tokens(text: str) -> int:
     return len(text.split())
 
 
-def usage(request: Json, tokens: Sequence[str]) -> Json:
+def usage(request: Json, tokens: Sequence[str], *, cached: int = 0, reasoning: int = 0) -> Json:
+    """`cached` of the tokens given, at most all; `reasoning` beside those that are seen."""
     given = sum(count_tokens(content_of(message)) for message in request.get("messages", ()))
+    made = len(tokens) + reasoning
     return {
         "prompt_tokens": given,
-        "completion_tokens": len(tokens),
-        "total_tokens": given + len(tokens),
-        "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0},
+        "completion_tokens": made,
+        "total_tokens": given + made,
+        "prompt_tokens_details": {"cached_tokens": min(cached, given)},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
 
 
@@ -45,7 +47,7 @@ def content_of(message: Mapping[str, Any]) -> str:
     return content or ""
 
 
-def completion(request: Json, text: str, tokens: Sequence[str], *, finish: str | None, usage: bool) -> Json:
+def completion(request: Json, text: str, *, finish: str | None, usage: Json | None) -> Json:
     answer: Json = {
         "id": "chatcmpl-simulated",
         "object": "chat.completion",
@@ -53,8 +55,8 @@ def completion(request: Json, text: str, tokens: Sequence[str], *, finish: str |
         "model": request.get("model"),
         "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish}],
     }
-    if usage:
-        answer["usage"] = globals()["usage"](request, tokens)
+    if usage is not None:
+        answer["usage"] = usage
     return answer
 
 
@@ -62,22 +64,22 @@ class Chunks:
     """The chunks of one stream."""
 
     def __init__(self, request: Json) -> None:
-        self._request = request
+        self.request = request
         options = request.get("stream_options") or {}
         self.wants_usage = bool(options.get("include_usage"))
 
     def delta(self, delta: Json, *, finish: str | None = None) -> Json:
         return self._chunk([{"index": 0, "delta": delta, "finish_reason": finish}])
 
-    def usage(self, tokens: Sequence[str]) -> Json:
-        return {**self._chunk([]), "usage": usage(self._request, tokens)}
+    def usage(self, usage: Json) -> Json:
+        return {**self._chunk([]), "usage": usage}
 
     def _chunk(self, choices: list[Json]) -> Json:
         return {
             "id": "chatcmpl-simulated",
             "object": "chat.completion.chunk",
             "created": 1,
-            "model": self._request.get("model"),
+            "model": self.request.get("model"),
             "choices": choices,
         }
 
@@ -93,6 +95,9 @@ def embeddings(request: Json) -> Json:
     """Vectors by hashed words: texts that share words are near one another."""
     texts = request.get("input", [])
     texts = [texts] if isinstance(texts, str) else texts
+    if texts and isinstance(texts[0], int):
+        texts = [texts]
+    texts = [text if isinstance(text, str) else " ".join(map(str, text)) for text in texts]
     dimensions = int(request.get("dimensions") or 1536)
     vectors = [_vector(text, dimensions) for text in texts]
     if request.get("encoding_format") == "base64":

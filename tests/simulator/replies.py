@@ -5,8 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from tests.simulator import openai
@@ -19,6 +20,7 @@ class Bytes:
     """Send these bytes of the body."""
 
     data: bytes
+    bills: openai.Json | None = None  # the usage whose last byte is among them
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,9 @@ class Reply:
     after_finish: bytes = b""  # raw bytes after the finish reason
     done: bool = True
     usage: bool = True
+    usage_after: int | None = None  # what was used so far, before that token as well
+    cached: int = 0  # tokens, as the usage tells
+    reasoning: int = 0
     hang_at_end: bool = False  # the connection stays open after the last byte
 
     # how it is written
@@ -113,21 +118,29 @@ class Reply:
         steps = self._gzipped(request) if self.gzip else self._plain(request)
         for step in steps:
             if self.drip and isinstance(step, Bytes):
-                yield from self._dripped(step.data)
+                yield from self._dripped(step)
             else:
                 yield step
         if self.hang_at_end:
             yield Stall()
 
-    def _dripped(self, data: bytes) -> Iterator[Step]:
-        for start in range(0, len(data), self.drip):
-            yield Bytes(data[start : start + self.drip])
+    def _dripped(self, step: Bytes) -> Iterator[Step]:
+        for start in range(0, len(step.data), self.drip):
+            end = start + self.drip
+            yield Bytes(step.data[start:end], step.bills if end >= len(step.data) else None)
             yield Pause(0)
 
     def _gzipped(self, request: openai.Json) -> Iterator[Step]:
-        plain = b"".join(step.data for step in self._plain(request) if isinstance(step, Bytes))
-        packed = gzip.compress(plain)
-        yield Bytes(packed[: len(packed) - self.gzip_cut])
+        steps = [step for step in self._plain(request) if isinstance(step, Bytes)]
+        packed = gzip.compress(b"".join(step.data for step in steps))
+        sent = packed[: max(0, len(packed) - self.gzip_cut)]
+        left = len(zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(sent))
+        bills = None
+        for step in steps:
+            left -= len(step.data)
+            bills = step.bills if step.bills and left >= 0 else bills
+        unread = self.gzip_cut and not self.streams(request)  # a whole answer is read at its end
+        yield Bytes(sent, None if unread else bills)
 
     def _plain(self, request: openai.Json) -> Iterator[Step]:
         if self.body is not None:
@@ -142,14 +155,17 @@ class Reply:
     def _whole(self, request: openai.Json) -> Iterator[Step]:
         if self.first_token_delay:
             yield Pause(self.first_token_delay)
-        answer = openai.completion(request, self.text, self.tokens, finish=self.finish, usage=self.usage)
-        body = json.dumps(answer).encode()
+        usage = self._usage(request, self.tokens) if self.usage else None
+        body = json.dumps(openai.completion(request, self.text, finish=self.finish, usage=usage)).encode()
         faults = ((self.cut_after, Cut()), (self.reset_after, Reset()), (self.stall_after, Stall()))
         for after, fault in faults:
             if after is not None:  # whatever the count, in the middle
                 yield Bytes(body[: len(body) // 2])
                 yield fault
-        yield Bytes(body)
+        yield Bytes(body, usage)
+
+    def _usage(self, request: openai.Json, tokens: Sequence[str]) -> openai.Json:
+        return openai.usage(request, tokens, cached=self.cached, reasoning=self.reasoning)
 
     def _stream(self, request: openai.Json) -> Iterator[Step]:
         chunk = openai.Chunks(request)
@@ -163,6 +179,8 @@ class Reply:
         if self.first_token_delay:
             yield Pause(self.first_token_delay)
         for number, token in enumerate(self.tokens):
+            if number == self.usage_after and chunk.wants_usage:
+                yield self._billed(chunk, self.tokens[:number])
             yield from self._faults(number)
             if self._ends_at(number):
                 return
@@ -179,9 +197,13 @@ class Reply:
         if self.after_finish:
             yield Bytes(self.after_finish)
         if self.usage and chunk.wants_usage:
-            yield self._event(chunk.usage(self.tokens))
+            yield self._billed(chunk, self.tokens)
         if self.done:
             yield Bytes(f"data: [DONE]{self.line_end * 2}".encode())
+
+    def _billed(self, chunk: openai.Chunks, tokens: Sequence[str]) -> Step:
+        usage = self._usage(chunk.request, tokens)
+        return replace(self._event(chunk.usage(usage)), bills=usage)
 
     def _faults(self, number: int) -> Iterator[Step]:
         """What happens before token `number`."""

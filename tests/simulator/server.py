@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-from tests.simulator import openai
+from tests.simulator import anthropic, openai
 from tests.simulator.replies import Bytes, Cut, Pause, Reply, Reset, Stall, Step
 
 Respond = Callable[[openai.Json], str | Reply]
@@ -33,6 +33,7 @@ class SeenRequest:
     client_left_at: float | None = None
     answered: asyncio.Event = field(default_factory=asyncio.Event)  # the whole reply is sent
     tokens_sent: int = 0  # events with content
+    billed: openai.Json | None = None  # the last usage that was sent
 
     @property
     def prompt(self) -> str:
@@ -165,6 +166,8 @@ class Simulator:
         writer.write(_head(reply, request.json))
         for step in self._steps(reply, request):
             await _step(step, writer)
+            if isinstance(step, Bytes) and step.bills is not None:
+                request.billed = step.bills
             if isinstance(step, Bytes) and b'"content": "' in step.data:
                 request.tokens_sent += b'"content": ""' not in step.data
         writer.write(b"0\r\n\r\n")
@@ -172,15 +175,18 @@ class Simulator:
 
     def _steps(self, reply: Reply, request: SeenRequest) -> Iterator[Step]:
         document = self._document(request)
+        if request.path.endswith("/messages") and reply.body is None:
+            counted = {**request.json, "stream_options": {"include_usage": True}}
+            return anthropic.as_messages(reply.steps(counted), status=reply.status)
         if document is None or reply.body is not None or reply.status != 200:
             return reply.steps(request.json)
-        return iter([Bytes(json.dumps(document).encode())])
+        return iter([Bytes(json.dumps(document).encode(), document.get("usage"))])
 
     def _document(self, request: SeenRequest) -> openai.Json | None:
         """The answer of the endpoints that are not chat."""
         if request.path.endswith("/embeddings"):
             return openai.embeddings(request.json)
-        if request.path.endswith("/models"):
+        if request.path.partition("?")[0].endswith("/models"):
             return openai.models(self.models)
         return None
 
@@ -198,6 +204,7 @@ class Simulator:
 def _default_answer(request: openai.Json) -> str:
     """JSON by the schema where one is given, else the same sentence always."""
     schema = ((request.get("response_format") or {}).get("json_schema") or {}).get("schema")
+    schema = schema or ((request.get("output_config") or {}).get("format") or {}).get("schema")
     return Reply().text if schema is None else json.dumps(openai.sample(schema))
 
 
@@ -219,7 +226,7 @@ def _prefilled(reply: Reply, request: openai.Json) -> Reply:
 
 async def _step(step: Step, writer: asyncio.StreamWriter) -> None:
     match step:
-        case Bytes(data):
+        case Bytes(data=data):
             writer.write(b"%x\r\n%s\r\n" % (len(data), data) if data else b"")
             await writer.drain()
         case Pause(seconds):
