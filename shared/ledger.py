@@ -34,6 +34,11 @@ class Ledger:
         self._waiting: deque[Attempt] = deque()
         self._writing = asyncio.Lock()
 
+    @property
+    def waiting(self) -> int:
+        """Rows that are not written yet."""
+        return len(self._waiting)
+
     def record(self, attempt: Attempt) -> None:
         self._waiting.append(attempt)
         if len(self._waiting) > MAX_WAITING:

@@ -172,3 +172,23 @@ def test_what_is_slow_is_learnt_from_the_answers_that_came() -> None:
     times.note(row(9000.0, Outcome.CUT))
     assert times.p95(Task.QA, "p") == pytest.approx(0.095)
     assert times.p95(Task.ANALYSIS, "p") is None
+
+
+@pytest.mark.parametrize("second_speaks", [True, False])
+async def test_a_caller_that_leaves_at_any_moment_of_a_race_loses_no_row(second_speaks: bool) -> None:
+    limits, rows = replace(HEDGED, hedge_after=0.002), 0
+    async with Simulator() as first, Simulator() as second:
+        first.reply(NEVER_SPEAKS)
+        second.reply(Reply() if second_speaks else Reply(status=401))
+        for turns in range(60):
+            async with asking(limits=limits) as asker:
+                caller = asyncio.create_task(asker.stream([target(first), target(second, SECOND)]))
+                await second.wait_for_requests(turns + 1)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                caller.cancel()
+                await asyncio.gather(caller, return_exceptions=True)
+                rows += len(asker.rows)
+        await first.wait_for_rest()
+        await second.wait_for_rest()
+        assert rows == len(first.requests) + len(second.requests)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg
 import pytest
@@ -17,6 +18,7 @@ from shared.store.migrate import check_vector, check_version, migrate, pending, 
 from shared.store.postgres import PostgresTransport
 from shared.store.store import Store
 from shared.types import Caller
+from tests.cli_process import marginalia
 from tests.store_samples import ALICE, BOB, MODEL, chunks, index, put, vector
 
 NAMES = [migration.name for migration in read_migrations()]
@@ -32,6 +34,10 @@ def directory(tmp_path: Path) -> Path:
     (tmp_path / "20260101000000_first.sql").write_text("create table first ();")
     (tmp_path / "20260101000001_second.sql").write_text("create table second ();")
     return tmp_path
+
+
+def as_url(conninfo: str) -> str:
+    return f"postgresql:///?{urlencode(conninfo_to_dict(conninfo))}"
 
 
 def tables(url: str) -> set[str]:
@@ -67,10 +73,61 @@ async def test_a_file_that_fails_leaves_nothing_and_those_before_it_stay(
     empty_database: str, directory: Path
 ) -> None:
     (directory / "20260101000002_third.sql").write_text("create table third (); select 1 / 0;")
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(ConfigurationError, match=r"20260101000002_third\.sql: division by zero"):
         await migrate(empty_database, directory=directory)
     assert tables(empty_database) == {"first", "second"}
     assert await pending(empty_database, directory=directory) == ["20260101000002_third.sql"]
+
+
+@pytest.mark.parametrize(
+    ("prepare", "code", "said"),
+    [
+        (
+            "create table public.documents_reference ()",
+            2,
+            'DATABASE_URL: 20261121000200_tables.sql: relation "documents_reference" already exists',
+        ),
+        (
+            "create schema marginalia; create table marginalia.schema_migrations (name text)",
+            2,
+            'DATABASE_URL: the migrations cannot be looked up: column "version" does not exist',
+        ),
+        (
+            "create function stop() returns event_trigger language plpgsql as "
+            "$$ begin perform pg_terminate_backend(pg_backend_pid()); end $$; "
+            "create event trigger stop on ddl_command_start when tag in ('CREATE SCHEMA') "
+            "execute function stop()",
+            1,
+            "the database broke off: terminating connection due to administrator command",
+        ),
+        (
+            "alter database {database} set default_transaction_read_only = on",
+            2,
+            "DATABASE_URL: the migrations cannot be looked up: cannot execute CREATE SCHEMA in a read-only",
+        ),
+    ],
+    ids=["in the way", "another's table", "hung up", "read-only"],
+)
+def test_whatever_the_database_says_the_command_says_in_one_line(
+    empty_database: str, tmp_path: Path, prepare: str, code: int, said: str
+) -> None:
+    name = conninfo_to_dict(empty_database)["dbname"]
+    superuser(empty_database, prepare.format(database=f'"{name}"'))
+    for command in ("migrate", "serve"):
+        arguments = (command, "--port", "0") if command == "serve" else (command,)
+        done = marginalia(*arguments, data_dir=tmp_path / "data", DATABASE_URL=as_url(empty_database))
+        assert "Traceback" not in done.stderr
+        assert (done.returncode, said in done.stderr) == (code, True), done.stderr
+        assert done.stderr.splitlines()[-1].startswith("marginalia: ")
+
+
+def test_a_login_that_may_create_no_schema_is_told_so(login: str, tmp_path: Path) -> None:
+    name, database = (conninfo_to_dict(login)[part] for part in ("user", "dbname"))
+    superuser(login, f'alter database "{database}" owner to postgres')
+    done = marginalia("migrate", data_dir=tmp_path / "data", DATABASE_URL=as_url(login))
+    superuser(login, f'alter database "{database}" owner to "{name}"')
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert f"permission denied for database {database}" in done.stderr
 
 
 async def test_a_file_edited_after_it_was_applied_is_refused(empty_database: str, directory: Path) -> None:

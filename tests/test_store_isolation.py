@@ -81,7 +81,7 @@ async def test_no_function_shows_or_changes_another_tenants_rows(alices: Store, 
         other, query_text="secret", query_embedding=vector(1, 0), query_model=MODEL, document_ids=["a"]
     )
     assert (found.matches, found.stale_chunks) == ((), 0)
-    assert await alices.usage(other, since=timedelta(days=1)) == []
+    assert (await alices.usage(other, since=timedelta(days=1))).rows == ()
     with pytest.raises(Forbidden):
         await alices.record_usage([attempt(ALICE)], caller=other)
     assert (await alices.get_document(ALICE, "a", analysis_type="t")).analysis == {}

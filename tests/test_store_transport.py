@@ -67,7 +67,8 @@ async def test_the_store_is_the_same_over_json(database_url: str) -> None:
             ALICE, query_text="text", query_embedding=vector(1, 0), query_model=MODEL
         )
         assert [(match.text, match.similarity) for match in found.matches] == [("some text", 1.0)]
-        [row] = await store.usage(ALICE, since=timedelta(days=1), group_by=["day", "task"])
+        report = await store.usage(ALICE, since=timedelta(days=1), group_by=["day", "task"])
+        [row] = report.rows
         assert (row.cost_usd, row.group["task"]) == (OK.cost_usd, "qa")
         assert row.group["day"] == OK.started_at.date().isoformat()
         await store.close()

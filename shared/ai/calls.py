@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.ai.client import Client
 from shared.ai.failover import Ask
 from shared.ai.frames import FinishReason, Frame
 from shared.ai.payload import chat_payload, choices_asked, request_size
-from shared.ai.prices import cost_usd
+from shared.ai.prices import Cost, cost_usd
 from shared.ai.retry import DEADLINE, SILENCE
 from shared.ai.watchdog import Watchdog
 from shared.errors import ProviderError
 from shared.providers import Target
 from shared.settings import Limits
-from shared.types import Attempt, CallContext, Outcome, Usage
+from shared.types import Attempt, CallContext, Cause, Outcome, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -32,23 +32,36 @@ class Instruments:
     record: Callable[[Attempt], None]
     clock: Callable[[], float]  # seconds, monotonic
     now: Callable[[], datetime]  # the wall clock, UTC
+    cost: Cost = cost_usd
 
 
 class Meter:
     """Measures one attempt and writes its row, once."""
 
     def __init__(
-        self, target: Target, context: CallContext, instruments: Instruments, *, streamed: bool
+        self,
+        target: Target,
+        context: CallContext,
+        instruments: Instruments,
+        *,
+        streamed: bool,
+        cause: Cause,
     ) -> None:
         self.usage: Usage | None = None  # as the provider counted
+        self.was_sent = False  # from then on the provider may charge for it
         self.row: Attempt | None = None
         self._target = target
         self._context = context
         self._instruments = instruments
         self._streamed = streamed
+        self._cause = cause
         self._started_at = instruments.now()
         self._began = instruments.clock()
         self._first_token: float | None = None
+
+    def sent(self) -> None:
+        """The request goes out."""
+        self.was_sent = True
 
     def token(self) -> None:
         """Text has come."""
@@ -75,13 +88,15 @@ class Meter:
             model=target.model,
             outcome=outcome,
             usage=usage,
-            cost_usd=cost_usd(target.provider.name, target.model, usage),
+            cost_usd=self._instruments.cost(target.provider.name, target.model, usage),
             started_at=self._started_at,
             duration_ms=self._milliseconds(self._instruments.clock()) or 0.0,
             first_token_ms=self._milliseconds(self._first_token),
             status=(200 if outcome is Outcome.OK else None) if error is None else error.status,
             code=None if error is None else error.code,
             streamed=self._streamed,
+            cause=self._cause,
+            own_key=target.own_key,
         )
         self._instruments.record(self.row)
         _log(self.row)
@@ -110,18 +125,19 @@ class ChatCall:
     ) -> None:
         self.finish: FinishReason | None = None
         self.finished = False
-        payload = chat_payload(ask.request, ask.target, prefill=ask.prefill)
-        self._answer = client.chat(ask.target, payload, connect_timeout=limits.connect_timeout)
         self._ask = ask
-        self._limits = limits
         self._deadline = deadline
         self._clock = instruments.clock
         self._began = instruments.clock()
         self._outrun = False
-        self._meter = Meter(ask.target, context, instruments, streamed=streamed)
+        self._meter = Meter(ask.target, context, instruments, streamed=streamed, cause=ask.cause)
+        payload = chat_payload(ask.request, ask.target, prefill=ask.prefill)
+        self._limits = _with_patience(limits, ask.target)
+        self._answer = client.chat(
+            ask.target, payload, connect_timeout=limits.connect_timeout, on_sent=self._meter.sent
+        )
         self._watchdog = Watchdog()
         self._waited = 0.0  # seconds of waiting since the model last gave a sign of life
-        self._answering = False  # the provider has begun, be it without a word
         self._alive = False
         self._refused = False
         passthrough = ask.request.passthrough
@@ -167,7 +183,8 @@ class ChatCall:
             self.settle(self._filtered.outcome, self._filtered)
 
     def settle(self, outcome: Outcome, error: ProviderError | None = None) -> None:
-        self._meter.settle(outcome, error, estimate=self._estimate)
+        abandoned = outcome in (Outcome.CANCELLED, Outcome.TIMEOUT)
+        self._meter.settle(outcome, error, estimate=lambda: self._estimate(abandoned=abandoned))
 
     async def _next(self) -> Sequence[Frame] | None:
         """None at the end of the body, and when nothing more is worth waiting for."""
@@ -217,7 +234,6 @@ class ChatCall:
         if batch is None:
             self._end()
             return ()
-        self._answering = True
         for index, frame in enumerate(batch):
             if frame.failure is not None and not self._takes_as_answer(frame):
                 self._meter.usage = frame.usage or self._meter.usage
@@ -227,7 +243,7 @@ class ChatCall:
                 self._end()
         if self.finish is not None and self._meter.usage is not None:
             self._end()
-        return batch
+        return batch if self._filtered is None or self._ask.verbatim else ()
 
     def _fail_after(self, good: Sequence[Frame], failure: ProviderError) -> Sequence[Frame]:
         if self.finish is None:
@@ -236,8 +252,8 @@ class ChatCall:
         return good
 
     def _takes_as_answer(self, frame: Frame) -> bool:
-        """What is given on as it comes may say itself that a filter has ended it."""
-        if not self._ask.verbatim or frame.finish is None:
+        """What a filter has ended is read on for its usage; given on as it comes, it says so itself."""
+        if frame.finish is None:
             return False
         self._filtered = frame.failure
         return True
@@ -258,6 +274,8 @@ class ChatCall:
     def _end(self) -> None:
         if self.finish is None:
             raise ProviderError(Outcome.CUT, "ended without a finish reason", status=200)
+        if self._filtered is not None and not self._ask.verbatim:
+            raise self._filtered
         if self._refused and not self._received:
             refusal = ProviderError(Outcome.CONTENT_FILTER, "the model refused", status=200, code="refusal")
             if not self._ask.verbatim:
@@ -283,18 +301,25 @@ class ChatCall:
             return
         if self._outrun and not self._alive:
             silence = ProviderError(Outcome.TIMEOUT, "silent for too long", code=SILENCE)
-            self._meter.settle(Outcome.TIMEOUT, silence)
-        self._meter.settle(Outcome.CANCELLED, estimate=lambda: self._estimate(begun=self._answering))
+            self.settle(Outcome.TIMEOUT, silence)
+        self.settle(Outcome.CANCELLED)
 
-    def _estimate(self, *, begun: bool = False) -> Usage | None:
-        """What an attempt used that the provider did not count: nothing, if it came to nothing.
+    def _estimate(self, *, abandoned: bool) -> Usage | None:
+        """What an attempt used that the provider did not count: nothing, if the provider refused it.
 
-        One that is cancelled after the provider has `begun` is charged for what it was asked.
+        One that we have `abandoned` was at work all the same, if it had been sent.
         """
-        if not self._received and not begun:
+        at_work = self._received or self._alive or self.finish is not None
+        if not at_work and not (abandoned and self._meter.was_sent):
             return None
-        size = request_size(self._ask.request)
+        size = request_size(self._ask.request) + len(self._ask.prefill.encode())
         return Usage(_tokens(size), _tokens(self._received), estimated=True)
+
+
+def _with_patience(limits: Limits, target: Target) -> Limits:
+    """A provider's own time to the first token goes before the task's."""
+    own = target.first_token_timeout
+    return limits if own is None else replace(limits, first_token_timeout=own)
 
 
 def _tokens(size: int) -> int:
@@ -305,7 +330,7 @@ def _tokens(size: int) -> int:
 def _log(row: Attempt) -> None:
     logger.log(
         logging.INFO if row.outcome in (Outcome.OK, Outcome.CANCELLED) else logging.WARNING,
-        "provider=%s model=%s task=%s outcome=%s status=%s code=%s ms=%.0f request=%s",
+        "provider=%s model=%s task=%s outcome=%s status=%s code=%s ms=%.0f request_id=%s",
         row.provider,
         row.model,
         row.task,

@@ -12,8 +12,10 @@ from shared.ai.frames import MAX_BODY_BYTES, AnswerDecoder, Frame
 from shared.ai.http1 import Http1Transport
 from shared.ai.payload import headers
 from shared.ai.transport import Response, Transport
+from shared.ai.wires import WIRES
 from shared.errors import ProviderError
 from shared.providers import Target
+from shared.telemetry.current import traceparent
 from shared.types import Json, JsonObject, Outcome
 
 _ERROR_BODY_BYTES = 1 << 16
@@ -24,21 +26,34 @@ def _utc_now() -> datetime:
 
 
 class Client:
-    """Asks any OpenAI-compatible provider over one transport."""
+    """Asks any provider over one transport."""
 
     def __init__(self, transport: Transport | None = None, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._transport = transport or Http1Transport()
         self._now = now
 
-    def chat(self, target: Target, payload: JsonObject, *, connect_timeout: float) -> Answer:
+    def chat(
+        self,
+        target: Target,
+        payload: JsonObject,
+        *,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None = None,
+    ) -> Answer:
         """Nothing is sent before its first `read`. A stream when the payload says so."""
-        return Answer(self, target, payload, connect_timeout)
+        return Answer(self, target, payload, connect_timeout, on_sent)
 
     async def post(
-        self, target: Target, path: str, payload: JsonObject, *, connect_timeout: float
+        self,
+        target: Target,
+        path: str,
+        payload: JsonObject,
+        *,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None = None,
     ) -> JsonObject:
         """A whole JSON object. Raises ProviderError for anything else."""
-        async with self.open(target, path, payload, connect_timeout) as response:
+        async with self.open(target, path, payload, connect_timeout, on_sent) as response:
             await self.check(response)
             body = await _read(response, MAX_BODY_BYTES)
         document = _parsed(body)
@@ -48,18 +63,38 @@ class Client:
             raise ProviderError(Outcome.PROTOCOL_ERROR, "the answer is not a JSON object", status=200)
         return document
 
+    async def get(self, target: Target, path: str, *, connect_timeout: float) -> Json:
+        """A whole JSON document of any form, None for none at all. Raises ProviderError."""
+        async with self._transport.open(
+            "GET", target.base_url + path, headers=headers(target), body=b"", connect_timeout=connect_timeout
+        ) as response:
+            await self.check(response)
+            document = _parsed(await _read(response, MAX_BODY_BYTES))
+        if carries_error(document):
+            raise from_error(document, status=200)
+        return document
+
     async def aclose(self) -> None:
         await self._transport.aclose()
 
     def open(
-        self, target: Target, path: str, payload: JsonObject, connect_timeout: float
+        self,
+        target: Target,
+        path: str,
+        payload: JsonObject,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None,
     ) -> AbstractAsyncContextManager[Response]:
+        sent = headers(target)
+        if (parent := traceparent()) is not None:
+            sent["traceparent"] = parent
         return self._transport.open(
             "POST",
             target.base_url + path,
-            headers=headers(target),
+            headers=sent,
             body=encoded(payload),
             connect_timeout=connect_timeout,
+            on_sent=on_sent,
         )
 
     async def check(self, response: Response) -> None:
@@ -74,12 +109,22 @@ class Client:
 class Answer:
     """One chat completion on its way. `close` it: before its body has ended that closes the connection."""
 
-    def __init__(self, client: Client, target: Target, payload: JsonObject, connect_timeout: float) -> None:
+    def __init__(
+        self,
+        client: Client,
+        target: Target,
+        payload: JsonObject,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None,
+    ) -> None:
         self._client = client
-        self._asked = (target, "/chat/completions", payload, connect_timeout)
+        wire = WIRES[target.provider.wire]
+        self._asked = (target, wire.path, payload, connect_timeout, on_sent)
         self._exchange: AbstractAsyncContextManager[Response] | None = None
         self._response: Response | None = None
-        self._decoder = AnswerDecoder(streams=bool(payload.get("stream")))
+        self._decoder = AnswerDecoder(
+            streams=bool(payload.get("stream")), reader=wire.reader and wire.reader()
+        )
         self.ended = False  # the whole body has come
 
     async def close(self) -> None:

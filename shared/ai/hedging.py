@@ -103,6 +103,7 @@ async def race(
     `second` starts another after `after` seconds; `lost` hears of one that fails while the other runs.
     """
     running = {asyncio.create_task(first.lead()): first}
+    winner: Racer | None = None
     try:
         done, _ = await asyncio.wait(running, timeout=after)
         if not done and (other := second()) is not None:
@@ -117,10 +118,16 @@ async def race(
                 if racer.error is None or _decides(racer.error) or not running:
                     if first in running.values():
                         first.call.outrun()
+                    winner = racer
                     return racer
                 lost(racer)
     finally:
-        await _cancel(running)
+        try:
+            await _cancel(running)
+        except asyncio.CancelledError:  # nobody will take the winner
+            if winner is not None:
+                await winner.call.close()
+            raise
 
 
 def _decides(error: ProviderError) -> bool:
@@ -128,8 +135,7 @@ def _decides(error: ProviderError) -> bool:
 
 
 async def _cancel(running: dict[asyncio.Task[None], Racer]) -> None:
-    for task in running:
+    for task, racer in running.items():
         task.cancel()
+        await racer.call.close()  # first, as the waiting that follows may be cut short
     await asyncio.gather(*running, return_exceptions=True)
-    for racer in running.values():
-        await racer.call.close()

@@ -39,11 +39,19 @@ class Http1Transport:
         self._closed = False
 
     def open(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, connect_timeout: float
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None = None,
     ) -> Exchange:
         """An async context that gives the Response. Raises ProviderError CONNECT_ERROR or TIMEOUT."""
         where = self._destination(url)
-        return Exchange(self, where.place, request_bytes(method, where.lines, headers, body), connect_timeout)
+        data = request_bytes(method, where.lines, headers, body)
+        return Exchange(self, where.place, data, connect_timeout, on_sent)
 
     async def aclose(self) -> None:
         """Closes what is at rest; what is in use closes when it is done."""
@@ -108,15 +116,25 @@ class Exchange:
 
     _connection: Connection
 
-    def __init__(self, transport: Http1Transport, place: Place, data: bytes, connect_timeout: float) -> None:
+    def __init__(
+        self,
+        transport: Http1Transport,
+        place: Place,
+        data: bytes,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None,
+    ) -> None:
         self._transport = transport
         self._place = place
         self._data = data
         self._connect_timeout = connect_timeout
+        self._on_sent = on_sent
 
     async def __aenter__(self) -> Http1Response:
         self._connection = await self._transport.take(self._place, self._connect_timeout)
         try:
+            if self._on_sent is not None:
+                self._on_sent()
             await self._connection.request(self._data)
             return Http1Response(self._connection)
         except BaseException:

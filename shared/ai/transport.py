@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -35,8 +35,18 @@ class Transport(Protocol):
     """
 
     def open(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes, connect_timeout: float
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        connect_timeout: float,
+        on_sent: Callable[[], None] | None = None,
     ) -> AbstractAsyncContextManager[Response]:
-        """Raises ProviderError CONNECT_ERROR or TIMEOUT (seconds to connect)."""
+        """Raises ProviderError CONNECT_ERROR or TIMEOUT (seconds to connect).
+
+        `on_sent` is called as the request goes out: from then on a provider may charge for it.
+        """
 
     async def aclose(self) -> None: ...

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from shared.errors import ConfigurationError, StoreUnavailable
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection
+    from psycopg import AsyncConnection, Error
 
     Connection = AsyncConnection[Any]
 
@@ -76,26 +76,31 @@ def read_migrations(directory: Path | None = None) -> list[Migration]:
 async def migrate(dsn: str, *, directory: Path | None = None) -> list[str]:
     """Apply what is pending and give its files' names. Safe when several start at once: one applies.
 
-    Raises ConfigurationError for what the server lacks or an applied file that was edited,
-    StoreUnavailable when it cannot be reached.
+    Raises ConfigurationError for what the server lacks or refuses and for an applied file that was
+    edited, StoreUnavailable when it cannot be reached or goes away.
     """
     migrations = read_migrations(directory)
     async with _connected(dsn) as connection:
-        await _check_server(connection)
-        await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
-        await _ensure_own_table(connection)
+        with _told("the migrations cannot be looked up"):
+            await _check_server(connection)
+            await connection.execute("select pg_advisory_lock(%s)", (_LOCK,))
+            await _ensure_own_table(connection)
+            applied = await _applied(connection)
         names = []
-        for migration in _pending(migrations, await _applied(connection)):
-            await _apply(connection, migration)
+        for migration in _pending(migrations, applied):
+            with _told(migration.name):
+                await _apply(connection, migration)
             names.append(migration.name)
-        await _check_roles(connection)
+        with _told("the roles cannot be looked up"):
+            await _check_roles(connection)
         return names
 
 
 async def pending(dsn: str, *, directory: Path | None = None) -> list[str]:
     """The names of the files that `migrate` would apply. Raises as `migrate` does."""
     async with _connected(dsn) as connection:
-        applied = await _applied(connection)
+        with _told("the migrations cannot be looked up"):
+            applied = await _applied(connection)
         return [migration.name for migration in _pending(read_migrations(directory), applied)]
 
 
@@ -123,6 +128,24 @@ async def _connected(dsn: str) -> AsyncIterator[Connection]:
         raise StoreUnavailable(f"The database cannot be reached: {' '.join(str(error).split())}") from error
     async with connection:
         yield connection
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    """The database's errors as ours: StoreUnavailable where it went away, else ConfigurationError."""
+    from psycopg import Error, OperationalError
+
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreUnavailable(f"{what}: the database broke off: {_reason(error)}") from error
+    except Error as error:
+        raise ConfigurationError("DATABASE_URL", f"{what}: {_reason(error)}") from error
+
+
+def _reason(error: Error) -> str:
+    facts = " ".join(filter(None, (error.diag.message_primary, error.diag.message_hint)))
+    return facts or " ".join(str(error).split())
 
 
 async def _check_server(connection: Connection) -> None:
@@ -202,15 +225,9 @@ async def _applied(connection: Connection) -> dict[str, str | None]:
 
 
 async def _apply(connection: Connection, migration: Migration) -> None:
-    from psycopg import errors
-
-    try:
-        async with connection.transaction():
-            await connection.execute(migration.sql.encode())
-            await connection.execute(
-                "insert into marginalia.schema_migrations (version, name, checksum) values (%s, %s, %s)",
-                (migration.version, migration.name, migration.checksum),
-            )
-    except errors.InsufficientPrivilege as error:
-        facts = " ".join(filter(None, (error.diag.message_primary, error.diag.message_hint)))
-        raise ConfigurationError("DATABASE_URL", f"{migration.name}: {facts}") from error
+    async with connection.transaction():
+        await connection.execute(migration.sql.encode())
+        await connection.execute(
+            "insert into marginalia.schema_migrations (version, name, checksum) values (%s, %s, %s)",
+            (migration.version, migration.name, migration.checksum),
+        )

@@ -36,6 +36,7 @@ _READS = frozenset(
         "list_documents",
         "embedded_text_hashes",
         "search_document_chunks",
+        "read_document_chunks",
         "usage_summary",
         "schema_version",
     }

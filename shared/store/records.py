@@ -57,16 +57,28 @@ class UsageRow:
     """Totals of one group of the ledger's rows."""
 
     group: Mapping[str, str]  # by each name of group_by; a day as YYYY-MM-DD, in UTC
-    calls: int
+    calls: int  # attempts
     failures: int  # neither ok nor cancelled
+    requests: int  # told apart by their ids; one may have made several calls
+    fallbacks: int  # requests that came here because the task's first provider did not serve them
+    hedges: int  # calls
+    repairs: int  # calls
+    estimated: int  # calls whose tokens the provider did not count
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     reasoning_tokens: int
     cost_usd: Decimal | None  # the sum of what is known; None when nothing is
     unknown_costs: int  # rows whose cost is not known
-    first_token_ms: Timing
-    duration_ms: Timing
+    first_token_ms: Timing  # of every call that came to one
+    duration_ms: Timing  # of good answers
+    tokens_per_second: float | None  # of good answers: their tokens over the whole time they took
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    total: UsageRow  # of all rows together
+    rows: tuple[UsageRow, ...]  # by group; none where nothing was asked
 
 
 def _moment(value: object) -> datetime:
@@ -161,6 +173,8 @@ def attempt_row(attempt: Attempt) -> JsonObject:
         "status": attempt.status,
         "code": attempt.code,
         "streamed": attempt.streamed,
+        "cause": attempt.cause.value,
+        "own_key": attempt.own_key,
         "started_at": attempt.started_at.isoformat(),
     }
 
@@ -168,6 +182,11 @@ def attempt_row(attempt: Attempt) -> JsonObject:
 _COUNTS = (
     "calls",
     "failures",
+    "requests",
+    "fallbacks",
+    "hedges",
+    "repairs",
+    "estimated",
     "input_tokens",
     "output_tokens",
     "cached_tokens",
@@ -176,12 +195,19 @@ _COUNTS = (
 )
 
 
-def usage_row(row: Row, group_by: Sequence[str]) -> UsageRow:
+def usage_report(rows: Sequence[Row], group_by: Sequence[str]) -> UsageReport:
+    """The total stands first."""
+    total, *groups = rows
+    return UsageReport(_usage_row(total, ()), tuple(_usage_row(row, group_by) for row in groups))
+
+
+def _usage_row(row: Row, group_by: Sequence[str]) -> UsageRow:
     return UsageRow(
         group={name: _group_value(row[name]) for name in group_by},
         cost_usd=None if row["cost_usd"] is None else Decimal(str(row["cost_usd"])),
         first_token_ms=_timing(row, "first_token_ms"),
         duration_ms=_timing(row, "duration_ms"),
+        tokens_per_second=row["tokens_per_second"],
         **{name: row[name] for name in _COUNTS},
     )
 

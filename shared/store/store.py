@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import InvalidRequest, NotFound, RevisionSuperseded, StoreUnavailable, Unprocessable
 from shared.store import records
-from shared.store.records import IndexCounts, Matches, Row, StoredDocument, Timing, UsageRow
+from shared.store.records import IndexCounts, Matches, Row, StoredDocument, Timing, UsageReport, UsageRow
 from shared.types import (
     LOCAL_CALLER,
     Attempt,
@@ -23,6 +23,7 @@ from shared.types import (
     DocumentSummary,
     Json,
     JsonObject,
+    Match,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ __all__ = [
     "StoredDocument",
     "Timing",
     "Transport",
+    "UsageReport",
     "UsageRow",
 ]
 
@@ -252,6 +254,17 @@ class Store:
         )
         return Matches(tuple(records.match(row) for row in rows[0]["matches"]), rows[0]["stale_chunks"])
 
+    async def read_chunks(
+        self, caller: Caller, document_ids: Sequence[str], *, max_tokens: int
+    ) -> tuple[Match, ...]:
+        """The documents named, whole and in the order of their text: as many as fit into `max_tokens`.
+
+        One that is unknown, or not indexed as it stands now, is left out.
+        """
+        arguments = {"p_document_ids": list(document_ids), "p_max_tokens": max_tokens}
+        rows = await self._transport.call(caller, "read_document_chunks", arguments)
+        return tuple(records.match(row) for row in rows)
+
     # --- ledger ----------------------------------------------------------------------------------
 
     async def record_usage(self, attempts: Sequence[Attempt], *, caller: Caller = SERVICE_CALLER) -> None:
@@ -261,9 +274,14 @@ class Store:
             await self._transport.call(caller, "record_usage", {"p_rows": JsonArgument(rows)})
 
     async def usage(
-        self, caller: Caller, *, since: timedelta, group_by: Sequence[str] = ()
-    ) -> list[UsageRow]:
-        """The ledger's totals of the last `since`, in the order of the groups' names.
+        self,
+        caller: Caller,
+        *,
+        since: timedelta,
+        group_by: Sequence[str] = (),
+        provider: str | None = None,
+    ) -> UsageReport:
+        """The ledger's totals of the last `since`, of one provider or all, in the order of the groups' names.
 
         Raises InvalidRequest for a name that is not in USAGE_GROUPS.
         """
@@ -274,9 +292,13 @@ class Store:
         rows = await self._transport.call(
             caller,
             "usage_summary",
-            {"p_seconds": since.total_seconds(), "p_group_by": list(group_by)},
+            {
+                "p_seconds": since.total_seconds(),
+                "p_group_by": list(group_by),
+                "p_provider": provider,
+            },
         )
-        return [records.usage_row(row, group_by) for row in rows]
+        return records.usage_report(rows, group_by)
 
 
 def _unknown_document() -> NotFound:
