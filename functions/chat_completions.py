@@ -22,7 +22,7 @@ MAX_BODY_BYTES = 20 * 1024 * 1024  # bodies hold pictures here
 async def chat_completions(request: Request) -> Response:
     call = Call(request_id(request), authenticate(request))
     gateway = services_of(request).gateway
-    asked = gateway.asked(await read_object(request, max_bytes=MAX_BODY_BYTES))
+    asked = await gateway.asked(await read_object(request, max_bytes=MAX_BODY_BYTES))
     if asked.stream:  # what the body says, not Accept: OpenAI's SDKs accept JSON alone
         return passed_stream(request, gateway.stream(call, asked), asked.body, settle=gateway.settle)
     start, answer = await run_until_disconnect(request, gateway.complete(call, asked))

@@ -6,10 +6,12 @@ provider as it came. Only what decides here is checked; the rest is the provider
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from shared.addressing import Addressing
 from shared.errors import InternalError, InvalidRequest, NotConfigured
 from shared.providers import Target
 from shared.types import (
@@ -26,26 +28,32 @@ from shared.types import (
 )
 
 if TYPE_CHECKING:
+    from shared.ai.catalog import Catalog
+    from shared.ai.model_lists import Capability
     from shared.ai.router import Router
     from shared.ledger import Ledger
     from shared.settings import Settings
     from shared.tasks.asking import Call
 
-MAX_MODEL = 256  # characters
 MAX_CHOICES = 128
+MAX_CHAINS = 1000  # of targets that are kept; callers may name any model
 
 
 class Gateway:
-    def __init__(self, *, settings: Settings, router: Router, ledger: Ledger) -> None:
+    def __init__(self, *, settings: Settings, router: Router, ledger: Ledger, catalog: Catalog) -> None:
         self._settings = settings
         self._router = router
         self._ledger = ledger
+        self._catalog = catalog
+        defaults = {name: tiers[Tier.QUALITY].model for name, tiers in settings.access.items()}
+        self._addressing = Addressing(settings, catalog, defaults)
         self._limits = settings.tasks[Task.GATEWAY].limits
+        self._chains: dict[tuple[str, str], Sequence[Target]] = {}  # by provider and model
 
-    def asked(self, body: JsonObject) -> Passthrough:
-        """What a body asks, and of whom. Raises InvalidRequest."""
+    async def asked(self, body: JsonObject) -> Passthrough:
+        """What a body asks, and of whom. Raises InvalidRequest, NotFound and NotConfigured."""
         check_body(body)
-        provider, model = self._named(body)
+        provider, model = self._addressing.named(body) or await self._addressing.placed(body["model"])
         own = isinstance(body.get("provider"), str)  # an object is for OpenRouter, as its API has it
         rest = {name: value for name, value in body.items() if name != "provider"} if own else body
         return Passthrough(rest, provider, model)
@@ -84,49 +92,40 @@ class Gateway:
 
     # --- who is asked --------------------------------------------------------------------------
 
-    def _named(self, body: Mapping[str, Json]) -> tuple[str, str]:
-        """Provider and model: by `provider`, by the model's prefix, or the only provider there is."""
-        access = self._settings.access
-        model = body.get("model")
-        field = body.get("provider")
-        if isinstance(field, str):
-            provider = _normal(field)
-            if provider not in access:
-                raise InvalidRequest(f"{field[:60]!r} is no provider; {self._known()}", param="provider")
-            return provider, _checked_model(model or access[provider][Tier.QUALITY].model)
-        checked = _checked_model(model)
-        prefix, _, rest = checked.partition("/")
-        if rest and _normal(prefix) in access:
-            return _normal(prefix), rest
-        if (
-            len(configured := [name for name, tiers in access.items() if _configured(tiers[Tier.QUALITY])])
-            == 1
-        ):
-            return configured[0], checked
-        raise InvalidRequest(
-            f"The model {checked[:60]!r} does not say whose it is: write it as provider/model, or name the "
-            f"provider in the field `provider`; {self._known()}",
-            param="model",
-        )
-
-    def _known(self) -> str:
-        return f"known are {', '.join(self._settings.access)}"
-
     def _targets(self, asked: Passthrough) -> list[Target]:
         """The provider that was named, then the fallbacks with their own models; only those with a key."""
         if self._settings.offline == "only":
             raise NotConfigured("AI_OFFLINE is `only`: no provider is asked")
-        tiers = self._settings.access[asked.provider]
-        named = tiers[Tier.QUALITY]
-        first = Target(named.provider, asked.model, named.base_url, named.api_key)
-        tier = next((tier for tier, target in tiers.items() if target.model == asked.model), None)
-        others = self._settings.tasks[Task.GATEWAY].ready_targets(tier)
-        targets = [target for target in others if target.provider.name != asked.provider]
+        first, *others = self._chain(asked.provider, asked.model)
+        if (asked.body.get("n") or 1) > 1:
+            others = [target for target in others if not target.provider.one_choice]
+            if first.provider.one_choice:
+                raise InvalidRequest(f"n should be 1: {asked.provider} gives one answer a request", param="n")
+        if others and (needed := needs(asked.body)):
+            others = [target for target in others if self._takes(target, needed)]
         if first.ready:
-            return [first, *targets]
-        if not targets:
-            raise NotConfigured(f"{asked.provider} has no key: set {named.provider.variable_prefix}_API_KEY")
-        return targets
+            return [first, *others]
+        if not others:
+            raise NotConfigured(f"{asked.provider} has no key: set {first.provider.variable_prefix}_API_KEY")
+        return others
+
+    def _chain(self, provider: str, model: str) -> Sequence[Target]:
+        """Who is named, and after that who else may answer."""
+        known = self._chains.get((provider, model))
+        if known is None:
+            if len(self._chains) >= MAX_CHAINS:
+                self._chains.clear()
+            tiers = self._settings.access[provider]
+            tier = next((tier for tier, target in tiers.items() if target.model == model), None)
+            ready = self._settings.tasks[Task.GATEWAY].ready_targets(tier)
+            others = [target for target in ready if target.provider.name != provider]
+            known = self._chains[provider, model] = (replace(tiers[Tier.QUALITY], model=model), *others)
+        return known
+
+    def _takes(self, target: Target, needed: Sequence[Capability]) -> bool:
+        """Whether a fallback may be asked: not one that is known to take no tools or no pictures."""
+        model = self._catalog.find(target.provider.name, target.model)
+        return model is None or all(model.has(capability) is not False for capability in needed)
 
 
 def check_body(body: Mapping[str, Json]) -> None:
@@ -144,21 +143,13 @@ def check_body(body: Mapping[str, Json]) -> None:
         raise InvalidRequest(f"n should be a whole number from 1 to {MAX_CHOICES}", param="n")
 
 
-def _checked_model(model: Json) -> str:
-    if not isinstance(model, str) or not model.strip():
-        raise InvalidRequest("model is required", param="model")
-    if len(model) > MAX_MODEL or not model.isprintable():
-        raise InvalidRequest(f"model should be a name of at most {MAX_MODEL} characters", param="model")
-    return model
-
-
-def _normal(name: str) -> str:
-    """As the providers' rows are named."""
-    return name.strip().lower().replace("-", "_")
-
-
-def _configured(target: Target) -> bool:
-    """Whether this deployment has set the provider up, be it by an address alone."""
-    if target.provider.needs_key:
-        return target.api_key is not None
-    return target.api_key is not None or target.base_url != target.provider.base_url
+def needs(body: Mapping[str, Json]) -> list[Capability]:
+    """What a model must take, beside text, to answer this body."""
+    found: list[Capability] = []
+    if body.get("tools") or body.get("functions"):
+        found.append("tools")
+    contents = (message.get("content") for message in body["messages"])
+    parts = (part for content in contents if isinstance(content, list) for part in content)
+    if any(isinstance(part, dict) and part.get("type") == "image_url" for part in parts):
+        found.append("images")
+    return found

@@ -1,23 +1,37 @@
-"""`marginalia check`: what would be called, and what is missing. Asks nobody."""
+"""`marginalia check`: what would be called, and what is missing. Asks nobody, unless for lists of models."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from shared.commands import routing
+from shared.commands.model_names import Unlisted, unlisted
 from shared.commands.routing import Route
-from shared.commands.terminal import FAILED, MISUSED, fail, output, print_json
+from shared.commands.terminal import FAILED, MISUSED, fail, output, plain, print_json
 from shared.settings import Settings
 
 
-def check(settings: Settings, *, as_json: bool) -> int:
-    """The exit code: 0 every task has a provider that can be called (or is meant to have none), else 1."""
+def check(settings: Settings, *, as_json: bool, live: bool = False) -> int:
+    """The exit code: 0 every task has a provider that can be called (or is meant to have none), else 1.
+
+    Models that no list has are warned of: a list may be incomplete, so they do not change the code.
+    `live`: the providers are asked for their lists.
+    """
     unanswered = [route for route in routing.routes(settings) if _lacks_provider(route, settings)]
+    strange = unlisted(settings, live=live)
     if as_json:
         problems = [problem(route) for route in unanswered]
-        print_json({"ready": not unanswered, "problems": problems, **routing.to_json(settings)})
+        warnings = [model.to_json() for model in strange]
+        print_json(
+            {
+                "ready": not unanswered,
+                "problems": problems,
+                "warnings": warnings,
+                **routing.to_json(settings),
+            }
+        )
     else:
-        _print(settings, unanswered)
+        _print(settings, unanswered, strange)
     return FAILED if unanswered else 0
 
 
@@ -35,13 +49,15 @@ def problem(route: Route) -> str:
     return f"{route.task}: no provider can be called ({reason}); {outcome}"
 
 
-def _print(settings: Settings, unanswered: list[Route]) -> None:
+def _print(settings: Settings, unanswered: list[Route], strange: list[Unlisted]) -> None:
     console = output()
     console.print(routing.full_table(settings))
     console.print()
     console.print(f"Embedder:  {routing.embedder(settings)}")
     console.print(f"Database:  {routing.database(settings)}")
     console.print(f"Offline:   AI_OFFLINE={settings.offline}")
+    for model in strange:
+        console.print(f"Warning:   {plain(model.warning)}")
     for route in unanswered:
         console.print(f"Missing:   {problem(route)}")
     if not unanswered:

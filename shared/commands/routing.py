@@ -53,6 +53,8 @@ def key_variable(target: Target) -> str:
 def key_state(target: Target) -> str:
     if target.api_key is not None:
         return "there"
+    if target.gateway_token is not None:
+        return "at the gateway"
     return "missing" if target.provider.needs_key else "not needed"
 
 
@@ -110,7 +112,7 @@ def _full(target: Target) -> tuple[str, ...]:
     return (
         target.provider.name,
         target.model,
-        host(target.base_url),
+        host(target.base_url) + (" (gateway)" if target.route == "gateway" else ""),
         key_state(target),
         key_variable(target),
     )
@@ -139,6 +141,7 @@ def _target_json(target: Target) -> JsonObject:
         "provider": target.provider.name,
         "model": target.model,
         "host": host(target.base_url),
+        "route": target.route,
         "ready": target.ready,
         "key": {
             "variable": key_variable(target),

@@ -53,10 +53,16 @@ def json_answer(body: JsonObject, *, status: int = 200, headers: Mapping[str, st
 
 
 def error_answer(error: ApiError, request_id: str, headers: Mapping[str, str]) -> Response:
-    """OpenAI's error shape, with what its status calls for: Retry-After, WWW-Authenticate."""
+    """OpenAI's error shape, with what its status calls for: Retry-After, WWW-Authenticate.
+
+    `x-should-retry` is what OpenAI's and Anthropic's SDKs read before the status: an answer whose retries
+    were made here already is not asked for again, so that retries do not multiply.
+    """
     own = dict(headers)
     if error.retry_after is not None:
         own["retry-after"] = str(math.ceil(max(error.retry_after, 0.0)))
+    elif error.spent:
+        own["x-should-retry"] = "false"
     if isinstance(error, Unauthenticated):
         own["www-authenticate"] = "Bearer"
     if isinstance(error, TooLarge):
