@@ -29,6 +29,9 @@ class State(StrEnum):
     HALF_OPEN = "half_open"
 
 
+_LEVELS = {State.CLOSED: 0, State.HALF_OPEN: 1, State.OPEN: 2}
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """When a breaker opens, and for how long. Times in seconds."""
@@ -165,6 +168,15 @@ class Health:
             breaker.fail(self._clock())
         else:
             breaker.succeed(self._clock())
+
+    def worst(self) -> list[tuple[tuple[str, str], float]]:
+        """For each provider and model how it stands, over all keys and addresses: 0 closed to 2 open."""
+        now = self._clock()
+        found: dict[tuple[str, str], float] = {}
+        for (provider, model, *_), breaker in self._breakers.items():
+            level = _LEVELS[breaker.state(now)]
+            found[provider, model] = max(level, found.get((provider, model), 0))
+        return list(found.items())
 
     def rest(self, target: Target, seconds: float) -> None:
         self._breaker(target).rest(seconds, self._clock())

@@ -16,7 +16,7 @@ from shared.commands.running import interrupted_by_signals, run_or_raise, signal
 from shared.commands.samples import load_samples
 from shared.commands.terminal import fail, output, say
 from shared.settings import LogFormat, Settings
-from shared.telemetry.logs import log_configuration
+from shared.telemetry.logs import log_configuration, log_what_is_shown
 
 if TYPE_CHECKING:
     from shared.commands.progress import Totals
@@ -115,6 +115,7 @@ def _serve(listener: socket.socket, workers: int, log_format: LogFormat) -> None
 
     from shared.http.server import HeadWithBody, listening
 
+    log_what_is_shown()
     config = uvicorn.Config(
         APP,
         http=HeadWithBody,

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from inspect import iscoroutinefunction
-from secrets import token_hex
 from typing import TypeAlias
 from urllib.parse import quote
 
@@ -21,10 +20,15 @@ from starlette.types import ASGIApp, Lifespan, Message, Receive, Scope, Send
 
 from shared.errors import MethodNotAllowed, NotFound
 from shared.http.answers import REQUEST_ID, AnswerAborted, as_api_error, error_answer
+from shared.services import telemetry_of
+from shared.telemetry.current import CURRENT, CurrentRequest, TraceContext, parse_traceparent
+from shared.types import random_id
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 access_log = logging.getLogger("marginalia.access")
+
+_ACCESS = {"fields": ("method", "path", "status", "ms", "request_id")}  # their names in JSON lines
 
 CLIENT_CLOSED = 499  # nginx's status for a client that left before the answer; logged, never sent
 
@@ -40,7 +44,7 @@ EVERY_ANSWER = (
     (b"access-control-allow-headers", ALLOWED_HEADERS.encode()),
     (
         b"access-control-expose-headers",
-        b"x-request-id, retry-after, allow, x-vercel-ai-ui-message-stream, "
+        b"x-request-id, retry-after, x-should-retry, allow, x-vercel-ai-ui-message-stream, "
         b"x-marginalia-provider, x-marginalia-model",
     ),
     (b"x-content-type-options", b"nosniff"),
@@ -49,13 +53,6 @@ MAX_ASKED_HEADERS = 2_000  # characters of Access-Control-Request-Headers that a
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 _HEADER_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,100}")
-
-
-def random_id() -> str:
-    """A UUID of version 4 (RFC 9562, 5.4), at a third of the time that `uuid4` takes."""
-    digits = token_hex(16)
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def create_app(
@@ -98,21 +95,22 @@ class KnownPaths:
 
     def __init__(self, router: Router) -> None:
         self._router = router
-        self._endpoints: Mapping[tuple[str, str], Endpoint] = {
-            (route.path, method): route.endpoint
+        self._routes: Mapping[tuple[str, str], Route] = {
+            (route.path, method): route
             for route in reversed(router.routes)  # the first one of a path counts
             if isinstance(route, Route) and not route.param_convertors and iscoroutinefunction(route.endpoint)
             for method in route.methods or ()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = None
+        route = None
         if scope["type"] == "http" and not scope.get("root_path"):
-            endpoint = self._endpoints.get((scope["path"], scope["method"]))
-        if endpoint is None:
+            route = self._routes.get((scope["path"], scope["method"]))
+        if route is None:
             await self._router(scope, receive, send)
             return
-        response = await endpoint(Request(scope, receive, send))
+        scope["route"] = route
+        response = await route.endpoint(Request(scope, receive, send))
         await response(scope, receive, send)
 
 
@@ -129,28 +127,44 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = self._clock()
-        exchange = Exchange(self._request_id(scope), send)
-        scope[REQUEST_ID] = exchange.request_id
+        request_id, caller = self._sent(scope)
+        exchange = Exchange(request_id, send)
+        scope[REQUEST_ID] = request_id
         path = _path(scope)  # now: routing changes the scope
+        method, scheme = scope["method"], scope.get("scheme", "http")
+        telemetry = telemetry_of(scope)
+        span = None if telemetry is None else telemetry.begin(method, scheme, path, request_id, caller)
+        token = CURRENT.set(CurrentRequest(request_id, (span and span.trace) or caller))
         try:
             await self._serve(scope, receive, exchange)
         finally:
-            milliseconds = (self._clock() - started) * 1000
+            seconds = self._clock() - started
             access_log.info(
                 "%s %s %d %.1fms request_id=%s",
-                scope["method"],
+                method,
                 path,
                 exchange.status,
-                milliseconds,
-                exchange.request_id,
+                seconds * 1000,
+                request_id,
+                extra=_ACCESS,
             )
+            if telemetry is not None:
+                telemetry.end(span, method, scheme, _route(scope), exchange.status, seconds)
+            CURRENT.reset(token)
 
-    def _request_id(self, scope: Scope) -> str:
+    def _sent(self, scope: Scope) -> tuple[str, TraceContext | None]:
+        """The request's id, and its place in the caller's trace: a header that is there once and valid."""
+        request_id: str | None = None
+        traceparents: list[bytes] = []
         for name, value in scope["headers"]:
-            if name == b"x-request-id":
-                sent: str = value.decode("latin-1")
-                return sent if _REQUEST_ID.fullmatch(sent) else self._new_request_id()
-        return self._new_request_id()
+            if name == b"x-request-id" and request_id is None:
+                request_id = value.decode("latin-1")
+            elif name == b"traceparent":
+                traceparents.append(value)
+        if request_id is None or not _REQUEST_ID.fullmatch(request_id):
+            request_id = self._new_request_id()
+        one = traceparents[0].decode("latin-1") if len(traceparents) == 1 else ""
+        return request_id, parse_traceparent(one) if one else None
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: Exchange) -> None:
         try:
@@ -188,6 +202,11 @@ class Exchange:
             headers += [header for header in EVERY_ANSWER if header[0] not in given]
             message = {**message, "headers": headers}
         return self._send(message)
+
+
+def _route(scope: Scope) -> str | None:
+    """The template of the path, `/documents/{id}`; None where no route has it."""
+    return getattr(scope.get("route"), "path", None)
 
 
 def _path(scope: Scope) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.errors import InternalError
 from shared.http.answers import AnswerAborted, as_api_error, log_unexpected, request_id
+from shared.services import telemetry_of
 from shared.text.dialects import encoder_for
 from shared.text.sse import (
     Delta,
@@ -174,6 +175,10 @@ class EventStream(Response, Generic[M]):
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with _counted(scope):
+            await self._answer(receive, send)
+
+    async def _answer(self, receive: Receive, send: Send) -> None:
         async with Hangup(receive) as hangup, aclosing(self._events):
             first = await self._first()
             self.init_headers(self._head(first))
@@ -241,6 +246,20 @@ class EventStream(Response, Generic[M]):
             await self._events.aclose()
         except Exception as error:
             log_unexpected(error, self._request_id)
+
+
+@contextmanager
+def _counted(scope: Scope) -> Iterator[None]:
+    """One of the open streams, for the metrics."""
+    telemetry = telemetry_of(scope)
+    if telemetry is None:
+        yield
+        return
+    telemetry.metrics.open_streams += 1
+    try:
+        yield
+    finally:
+        telemetry.metrics.open_streams -= 1
 
 
 class Outlet:

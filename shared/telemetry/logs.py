@@ -1,0 +1,110 @@
+"""Log lines for people, or as JSON for machines; both name the request and the trace they belong to.
+
+A message is written as `name=%s` pairs where it has values: in JSON each is a field of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.settings import LogFormat
+from shared.telemetry.current import CURRENT
+from shared.types import Json, JsonObject
+
+_PLACEHOLDER = re.compile(r"(?:(?P<name>[a-z][a-z0-9_]*)=)?%(?:%|[-+ #0]*[0-9]*(?:\.[0-9]+)?[a-zA-Z])")
+_RESERVED = frozenset({"time", "level", "logger", "message", "exception"})
+
+
+class LineFormatter(logging.Formatter):
+    """`time level logger message`, with the request's id and the trace's where the message lacks them.
+
+    The time is local, as `%(asctime)s` has it; its second is written once for all lines of that second.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s%(belongs)s")
+        self._second = 0
+        self._written = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        message = str(record.msg)
+        pairs = [f" {name}={value}" for name, value in _belongs_to() if f"{name}=" not in message]
+        record.belongs = "".join(pairs)
+        return super().format(record)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its name
+        second = int(record.created)
+        if second != self._second:
+            self._second = second
+            self._written = time.strftime(self.default_time_format, time.localtime(second))
+        return f"{self._written},{record.msecs:03.0f}"
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time, level, logger, message, request_id, trace_id and the message's fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: JsonObject = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **dict(_belongs_to()),
+            **dict(_fields(record)),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def _belongs_to() -> Iterator[tuple[str, str]]:
+    request = CURRENT.get()
+    if request is not None:
+        yield "request_id", request.request_id
+        if request.trace is not None:
+            yield "trace_id", request.trace.trace_id
+
+
+def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Json]]:
+    """The message's values by name: those that the record gives (`fields`), or that the message writes."""
+    if not isinstance(record.args, tuple) or not isinstance(record.msg, str):
+        return
+    names: Sequence[str | None] = getattr(record, "fields", None) or [
+        match["name"] for match in _PLACEHOLDER.finditer(record.msg) if not match[0].endswith("%%")
+    ]
+    if len(names) != len(record.args):
+        return
+    for name, value in zip(names, record.args, strict=True):
+        if name and name not in _RESERVED:
+            yield name, value if isinstance(value, str | int | float | None) else str(value)
+
+
+def log_configuration(format: LogFormat) -> dict[str, Any]:
+    """For `logging.config.dictConfig`: Marginalia's lines from INFO on, everybody's from WARNING on."""
+    formatter = JsonFormatter if format == "json" else LineFormatter
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": f"{formatter.__module__}.{formatter.__qualname__}"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {"marginalia": {"level": "INFO"}},
+    }
+
+
+def log_what_is_shown() -> None:
+    """Records no longer hold what no line of ours shows: where in the code, thread, process and task.
+
+    https://docs.python.org/3/howto/logging.html#optimization
+    """
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    if sys.version_info >= (3, 12):
+        logging.logAsyncioTasks = False
