@@ -12,14 +12,19 @@ from starlette.applications import Starlette
 from functions import (
     analyze_document,
     answer_question,
+    catalog,
     chat_completions,
     create_diagram,
     documents,
+    embeddings,
     generate_suggestions,
     health,
     index_document,
+    metrics,
+    models,
     openapi,
     rebase_anchors,
+    usage,
 )
 from shared.http.app import create_app
 from shared.services import State, lifespan
@@ -35,6 +40,7 @@ async def _serving(app: Starlette) -> AsyncIterator[State]:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000, 20, 50)
+        state["services"].catalog.warm()
         yield state
 
 
@@ -49,9 +55,14 @@ app = create_app(
             index_document,
             documents,
             chat_completions,
+            embeddings,
+            models,
+            catalog,
             rebase_anchors,
             health,
+            metrics,
             openapi,
+            usage,
         )
         for route in function.routes
     ],

@@ -31,6 +31,7 @@ class AnalyzeDocumentBody(Body):
     document_id: DocumentId | None = None
     content: str | None = Field(None, description="Unsaved text, instead of the stored document's")
     refresh: bool = Field(False, description="Analyse anew though the content has not changed")
+    stream: bool = Field(False, description="Tell each part as it is done")
 
 
 class CursorPosition(Body):
@@ -66,6 +67,7 @@ class CreateDiagramBody(Body):
     document_id: DocumentId | None = None
     context: str | None = Field(None, description="Text to draw from, instead of a stored document")
     diagram_type: str | None = Field(None, description="None: chosen to suit the concept")
+    svg: bool = Field(False, description="Draw it too, where the server has the extra `svg`")
 
 
 class DocumentBody(Body):
@@ -239,6 +241,10 @@ class DiagramAnswer(Answer):
     graph: dict[str, JsonValue]
     nodes: dict[str, AnchorAnswer]
     meta: MetaAnswer
+    svg: str | None = Field(
+        None,
+        description="When asked for: the picture; null where it could not be drawn, as meta.picture says",
+    )
 
 
 class ChunkCounts(Answer):

@@ -129,6 +129,36 @@ def ask(
 
 
 @app.command(epilog=EXIT_CODES)
+def diagram(
+    concept: Annotated[str, typer.Argument(help="What to draw.", show_default=False)],
+    document_id: Annotated[
+        str | None,
+        typer.Option("--document-id", "-d", metavar="ID", help="Draw it from this stored document."),
+    ] = None,
+    diagram_type: Annotated[
+        str | None,
+        typer.Option("--type", "-t", help="flowchart, sequence, class, state, er, mindmap, timeline, …"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="A name ending in .svg, .png or .mmd; else Mermaid on stdout."
+        ),
+    ] = None,
+) -> None:
+    """Draw a concept as a Mermaid diagram, or as a picture where the extra `svg` is installed."""
+    from shared.commands.diagram import diagram as draw_diagram
+
+    draw_diagram(
+        Settings.from_env(os.environ),
+        concept,
+        document_id=document_id,
+        diagram_type=diagram_type,
+        out=out,
+    )
+
+
+@app.command(epilog=EXIT_CODES)
 def check(
     env_file: Annotated[
         Path | None,
@@ -139,10 +169,15 @@ def check(
             help="Check this file's variables (NAME=value lines) instead of the environment's.",
         ),
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Ask the providers for their lists of models.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show per task what would be called and what is missing. Calls nobody.
+    """Show per task what would be called and what is missing. Calls nobody, unless with --live.
 
+    Models that their provider does not list are warned of, with names that are near: by the list shipped
+    with this version, or with --live by the providers' own.
     Exits with 1 when a task has no provider that can be called, also where it would be answered offline;
     with AI_OFFLINE=only no provider is wanted, and the exit code is 0.
     """
@@ -150,21 +185,39 @@ def check(
     from shared.commands.check import read_env_file
 
     environ = os.environ if env_file is None else read_env_file(env_file)
-    raise typer.Exit(run_check(Settings.from_env(environ), as_json=as_json))
+    raise typer.Exit(run_check(Settings.from_env(environ), as_json=as_json, live=live))
 
 
 @app.command(epilog=EXIT_CODES)
 def usage(
-    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d.", metavar="TIME")] = "24h",
+    since: Annotated[str, typer.Option(help="How far back: 90m, 24h, 7d, 4w.", metavar="TIME")] = "24h",
     group_by: Annotated[
-        str, typer.Option(help="Any of task, provider and model, with commas.", metavar="COLUMNS")
+        str,
+        typer.Option(help="Any of task, provider, model, outcome and day, with commas.", metavar="COLUMNS"),
     ] = "task,provider,model",
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, with a line of names.")] = False,
     as_json: AsJson = False,
+    chart: Annotated[
+        Path | None, typer.Option(dir_okay=False, metavar="FILE.svg", help="Draw it as well.")
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="PROVIDER PROVIDER", help="Set two providers side by side, task by task."),
+    ] = None,
 ) -> None:
     """Print calls, tokens, cost and speed from the ledger. A cost that is not known shows as “?”."""
+    from shared.commands.usage import chosen_form
     from shared.commands.usage import usage as run_usage
 
-    run_usage(Settings.from_env(os.environ), since=since, group_by=group_by, as_json=as_json)
+    form = chosen_form(as_csv=as_csv, as_json=as_json)
+    if compare is not None and chart is not None:
+        fail("--compare and --chart: choose one", MISUSED)
+    if compare is None:
+        run_usage(Settings.from_env(os.environ), since=since, group_by=group_by, form=form, chart=chart)
+        return
+    from shared.commands.usage_compare import compare as run_comparison
+
+    run_comparison(Settings.from_env(os.environ), compare, since=since, form=form)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ from importlib.metadata import version
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from shared import api
+from shared import api, api_models, api_usage
+from shared.ai.model_choice import ORDERS
+from shared.ai.model_lists import CAPABILITIES
 from shared.errors import (
     AllProvidersFailed,
     ApiError,
@@ -27,7 +29,7 @@ from shared.errors import (
     Unprocessable,
     UnsupportedMediaType,
 )
-from shared.types import JsonObject
+from shared.types import JsonObject, Task
 
 _REFERENCE = "#/components/schemas/{model}"
 _WITH_BODY = (InvalidRequest, TooLarge, UnsupportedMediaType, Unprocessable)
@@ -48,6 +50,40 @@ _DOCUMENT_ID = {
 }
 
 
+_TIME_RANGE = {
+    "name": "time_range",
+    "in": "query",
+    "description": "How far back: a number with s, m, h, d or w, at most 3660d",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,9}[smhdw]$", "default": "24h", "examples": ["7d"]},
+}
+_GROUP_BY = {
+    "name": "group_by",
+    "in": "query",
+    "description": "Any of task, provider, model, outcome and day (UTC), with commas; empty: the total alone",
+    "schema": {"type": "string", "default": "task,provider,model"},
+}
+_GATEWAY = {
+    "name": "gateway",
+    "in": "path",
+    "required": True,
+    "description": "A known provider's name",
+    "schema": {"type": "string"},
+}
+_MODEL_ID = {
+    "name": "model_id",
+    "in": "path",
+    "required": True,
+    "description": "May hold slashes",
+    "schema": {"type": "string", "minLength": 1},
+}
+_GATEWAY = {
+    "name": "gateway",
+    "in": "query",
+    "description": "A provider's name; without it all of them",
+    "schema": {"type": "string"},
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     path: str
@@ -58,6 +94,7 @@ class Operation:
     answer: type[BaseModel] | None = None
     streams: bool = False  # answers as a stream of events; with an `answer` only when asked to
     status: str = "200"
+    text: str | None = None  # the media type of an answer that is not JSON
     parameters: tuple[JsonObject, ...] = ()
     errors: tuple[type[ApiError], ...] = ()
 
@@ -67,9 +104,11 @@ OPERATIONS = (
         "/functions/v1/analyze-document",
         "post",
         "analyzeDocument",
-        "Structured analysis of a document; of unchanged content the stored one",
+        "Structured analysis of a document; unchanged content is not asked about twice; may stream",
         api.AnalyzeDocumentBody,
         api.AnalysisAnswer,
+        streams=True,
+        parameters=(_FORMAT,),
         errors=(NotFound, *_ASKS_PROVIDERS),
     ),
     Operation(
@@ -169,8 +208,96 @@ OPERATIONS = (
         streams=True,
         errors=(*_ASKS_PROVIDERS, ContextLengthExceeded, NotFound, RateLimited),
     ),
+    Operation(
+        "/functions/v1/usage",
+        "get",
+        "usage",
+        "What was asked of providers, its tokens, cost and speed, by group",
+        answer=api_usage.UsageReportAnswer,
+        parameters=(_TIME_RANGE, _GROUP_BY),
+        errors=(InvalidRequest,),
+    ),
+    Operation(
+        "/catalog/gateway/{gateway}/stats",
+        "get",
+        "gatewayStats",
+        "What was asked of one provider, its tokens, cost and speed, with each model's",
+        answer=api_usage.GatewayStatsAnswer,
+        parameters=(_GATEWAY, _TIME_RANGE),
+        errors=(InvalidRequest, NotFound),
+    ),
+    Operation(
+        "/v1/embeddings",
+        "post",
+        "createEmbedding",
+        "OpenAI's embeddings in front of every provider that has them, and of the embedder built in",
+        api_models.EmbeddingsBody,
+        api_models.EmbeddingsAnswer,
+        errors=(*_ASKS_PROVIDERS, ContextLengthExceeded, NotFound, RateLimited),
+    ),
+    Operation(
+        "/v1/models",
+        "get",
+        "listModels",
+        "The models of the providers that are set up, in OpenAI's form",
+        answer=api_models.OpenAIModelsAnswer,
+    ),
+    Operation(
+        "/v1/models/{model_id}",
+        "get",
+        "retrieveModel",
+        "One of them",
+        answer=api_models.OpenAIModelAnswer,
+        parameters=(_MODEL_ID,),
+        errors=(NotFound,),
+    ),
+    Operation(
+        "/catalog/models",
+        "get",
+        "listCatalog",
+        "What models there are, what they can do and what they cost",
+        answer=api_models.CatalogAnswer,
+        parameters=(
+            _GATEWAY,
+            {
+                "name": "task",
+                "in": "query",
+                "description": "Those alone that suit it",
+                "schema": {"type": "string", "enum": [task.value for task in Task]},
+            },
+            {
+                "name": "capability",
+                "in": "query",
+                "description": "Those alone that are known to have it",
+                "schema": {"type": "string", "enum": list(CAPABILITIES)},
+            },
+            {
+                "name": "sort",
+                "in": "query",
+                "description": "Without it by cost where a task is named, else by name",
+                "schema": {"type": "string", "enum": list(ORDERS)},
+            },
+        ),
+        errors=(InvalidRequest,),
+    ),
+    Operation(
+        "/catalog/model/{model_id}",
+        "get",
+        "readCatalogModel",
+        "One model",
+        answer=api_models.CatalogOneAnswer,
+        parameters=(_MODEL_ID, _GATEWAY),
+        errors=(InvalidRequest, NotFound),
+    ),
     Operation("/health", "get", "health", "The process lives", answer=api.StatusAnswer),
     Operation("/ready", "get", "ready", "The database is migrated and answers", answer=api.StatusAnswer),
+    Operation(
+        "/metrics",
+        "get",
+        "metrics",
+        "Counts and times of this process, in Prometheus' text format",
+        text="text/plain; version=0.0.4; charset=utf-8",
+    ),
     Operation("/openapi.json", "get", "openapi", "This description"),
 )
 
@@ -213,6 +340,8 @@ def _operation(operation: Operation) -> JsonObject:
 
 def _success(operation: Operation) -> JsonObject:
     content: JsonObject = _json(operation.answer) if operation.answer else {}
+    if operation.text:
+        content |= {operation.text: {"schema": {"type": "string"}}}
     if operation.streams:
         content |= {"text/event-stream": {"schema": {"type": "string"}}}
     described: JsonObject = {"description": operation.summary}

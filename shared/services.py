@@ -10,21 +10,31 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict, cast
 
 from shared.errors import NotConfigured
+from shared.providers import Target
 from shared.settings import Limits, Settings
+from shared.types import Attempt, Tier
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection
+    from starlette.types import Scope
 
+    from shared.ai.catalog import Catalog
     from shared.ai.client import Client
+    from shared.ai.prices import Cost
+    from shared.ai.router import Router
+    from shared.embedding_gateway import EmbeddingGateway
     from shared.gateway import Gateway
     from shared.indexing import Embedder
     from shared.ledger import Ledger
+    from shared.pictures.drawing import Pictures
     from shared.smart_ai_service import SmartAIService
     from shared.store.store import Store
+    from shared.telemetry.telemetry import Telemetry
 
 log = logging.getLogger("marginalia")
 
@@ -37,6 +47,10 @@ class Services:
     embedder: Embedder
     service: SmartAIService
     gateway: Gateway
+    embeddings: EmbeddingGateway
+    catalog: Catalog
+    telemetry: Telemetry
+    pictures: Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +76,45 @@ async def open_services(
 
     `migrate` applies pending migrations; the embedded database is always migrated.
     """
+    from shared.ai.calls import Instruments
+    from shared.ai.catalog import Catalog
     from shared.ai.client import Client
     from shared.ai.router import Router
+    from shared.embedding_gateway import EmbeddingGateway
     from shared.gateway import Gateway
     from shared.ledger import Ledger
+    from shared.pictures.drawing import Pictures
     from shared.smart_ai_service import SmartAIService
     from shared.store.connect import open_store
+    from shared.telemetry.telemetry import open_telemetry
 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings, migrate=migrate))
         ledger = Ledger(store, batched=batched_ledger)
         stack.push_async_callback(ledger.flush)
+        telemetry = open_telemetry(settings)
+
+        def record(row: Attempt) -> None:
+            ledger.record(row)
+            telemetry.attempt(row)
+
         client = Client()
+        catalog = Catalog(client, listed_targets(settings))
         pace = pace or Pace()
-        router = Router(client, record=ledger.record, clock=pace.clock, sleep=pace.sleep, chance=pace.chance)
+        router = Router(
+            client,
+            record=record,
+            capture=telemetry.said if telemetry.captures else None,
+            clock=pace.clock,
+            sleep=pace.sleep,
+            chance=pace.chance,
+            context_length=lambda target: catalog.context_length(target.provider.name, target.model),
+            cost=catalog.cost,
+        )
+        _watch(telemetry, ledger, router)
         stack.push_async_callback(router.aclose)
-        embedder = _embedder(settings, client, ledger)
+        stack.push_async_callback(catalog.aclose)
+        embedder = _embedder(settings, client, record, catalog.cost)
         if batched_ledger:
             await stack.enter_async_context(_background(ledger))
         yield Services(
@@ -86,11 +123,47 @@ async def open_services(
             ledger,
             embedder,
             SmartAIService(settings=settings, store=store, router=router, embedder=embedder, ledger=ledger),
-            Gateway(settings=settings, router=router, ledger=ledger),
+            Gateway(settings=settings, router=router, ledger=ledger, catalog=catalog),
+            EmbeddingGateway(
+                settings=settings,
+                client=client,
+                instruments=Instruments(record, pace.clock, lambda: datetime.now(UTC), catalog.cost),
+                catalog=catalog,
+                ledger=ledger,
+                sleep=pace.sleep,
+                chance=pace.chance,
+            ),
+            catalog,
+            telemetry,
+            Pictures(),
         )
 
 
-def _embedder(settings: Settings, client: Client, ledger: Ledger) -> Embedder:
+def _watch(telemetry: Telemetry, ledger: Ledger, router: Router) -> None:
+    """What is read when somebody asks for the metrics."""
+    telemetry.metrics.watch(
+        "marginalia_ledger_waiting_rows",
+        "Rows of the ledger that are not written yet.",
+        (),
+        lambda: [((), ledger.waiting)],
+    )
+    telemetry.metrics.watch(
+        "marginalia_breaker_state",
+        "0 closed, 1 half open, 2 open: at rest. A model that several keys ask shows its worst.",
+        ("provider", "model"),
+        router.health.worst,
+    )
+
+
+def listed_targets(settings: Settings) -> dict[str, Target]:
+    """Whom to ask for the models there are: every provider that is set up."""
+    if settings.offline == "only":
+        return {}
+    targets = {name: tiers[Tier.QUALITY] for name, tiers in settings.access.items()}
+    return {name: target for name, target in targets.items() if target.configured}
+
+
+def _embedder(settings: Settings, client: Client, record: Callable[[Attempt], None], cost: Cost) -> Embedder:
     config = settings.embedding
     if config.target is None:
         from shared.ai.builtin_embedder import BuiltinEmbedder
@@ -103,7 +176,8 @@ def _embedder(settings: Settings, client: Client, ledger: Ledger) -> Embedder:
         config.target,
         dimensions=config.dimensions,
         limits=Limits(timeout=config.timeout),
-        record=ledger.record,
+        record=record,
+        cost=cost,
     )
 
 
@@ -133,6 +207,12 @@ def lifespan(
             yield {"services": services}
 
     return run
+
+
+def telemetry_of(scope: Scope) -> Telemetry | None:
+    """None where the app runs without these services."""
+    services = scope.get("state", {}).get("services")
+    return services.telemetry if isinstance(services, Services) else None
 
 
 def services_of(connection: HTTPConnection) -> Services:

@@ -8,44 +8,31 @@ is settled before the answer ends. Errors are ApiErrors.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from shared.errors import (
-    AllProvidersFailed,
-    ApiError,
-    InvalidRequest,
-    MalformedOutput,
-    NotConfigured,
-    ProviderTimeout,
-    StoreUnavailable,
-    Unprocessable,
-)
-from shared.single_flight import SingleFlight
+from shared.ai.builtin_embedder import BuiltinEmbedder
+from shared.errors import InvalidRequest, Unprocessable
+from shared.retrieval import is_weak
+from shared.single_flight import SharedStreams
 from shared.tasks import analysis, answers, diagrams, suggestions
-from shared.tasks.asking import OFFLINE, OFFLINE_MODEL, Asker, Call, Subject
+from shared.tasks.asking import Asker, Call, Subject
 from shared.tasks.sessions import Sessions
+from shared.tasks.sources import Sources
+from shared.tasks.stand_in import StandIn
+from shared.text.follow_up import search_query
 from shared.text.prompting import load_prompt
-from shared.text.sse import Delta, Item, Start, StreamMessage, SwitchEvent
-from shared.types import CallContext, Document, JsonObject, Match, Meta, Task, Tier
+from shared.text.question_scope import whole_scope
+from shared.text.sse import Done, StreamMessage, done_json
+from shared.types import JsonObject, Match, Task
 
 if TYPE_CHECKING:
     from shared.ai.router import Router
     from shared.indexing import Embedder
     from shared.ledger import Ledger
-    from shared.retrieval import Retrieved
     from shared.settings import Settings
     from shared.store.store import Store
-
-T = TypeVar("T")
-
-# What the key-free answers may stand in for. Not a refusal or a wrong request: those are answers.
-UNANSWERED = (NotConfigured, AllProvidersFailed, ProviderTimeout, MalformedOutput)
-
-PASSAGES = 8  # that an answer or a diagram is made from
-RELATED_PASSAGES = 3  # beside the text around the cursor
 
 
 class SmartAIService:
@@ -56,9 +43,12 @@ class SmartAIService:
         self._store = store
         self._router = router
         self._embedder = embedder
+        self._likeness = BuiltinEmbedder()  # at hand, whoever makes the vectors that are searched
+        self._sources = Sources(store, embedder)
+        self._stand_in = StandIn(settings.offline)
         self._ledger = ledger
         self._sessions = Sessions()
-        self._analyses: SingleFlight[JsonObject] = SingleFlight()
+        self._analyses: SharedStreams[StreamMessage] = SharedStreams()
 
     # --- the tasks -------------------------------------------------------------------------------
 
@@ -69,10 +59,11 @@ class SmartAIService:
         document_id: str | None = None,
         content: str | None = None,
         refresh: bool = False,
-    ) -> JsonObject:
-        """Findings on a stored document, or on `content`. The same text is not asked about twice.
+    ) -> AsyncGenerator[StreamMessage, None]:
+        """Findings on a stored document, or on `content`; Done's result holds all of them.
 
-        Raises InvalidRequest for neither or both, NotFound, Unprocessable for an empty document.
+        The same text is not asked about twice. Raises InvalidRequest for neither or both, NotFound,
+        Unprocessable for an empty document, all before the first event.
         """
         if (document_id is None) == (content is None):
             raise InvalidRequest("Send document_id or content, one of the two", param="document_id")
@@ -83,13 +74,21 @@ class SmartAIService:
                     call.caller, document_id, analysis_type=analysis.ANALYSIS_TYPE
                 )
                 if stored.analysis and not refresh and self._analysis_holds(stored.analysis):
-                    return analysis.from_store(stored.analysis, call.request_id)
+                    for message in analysis.from_store(stored.analysis, call.request_id):
+                        yield message
+                    return
                 subject = Subject.of(stored.document)
-            if refresh:
-                return await self._analysis(call, subject)
-            asked = (call.caller.tenant_id, subject.identity)
-            answer = await self._analyses.do(asked, lambda: self._analysis(call, subject))
-            return analysis.for_request(answer, call.request_id)
+            async with aclosing(self._shared_analysis(call, subject, alone=refresh)) as events:
+                async for event in events:
+                    yield analysis.for_request(event, call.request_id)
+
+    def _shared_analysis(
+        self, call: Call, subject: Subject, *, alone: bool
+    ) -> AsyncGenerator[StreamMessage, None]:
+        if alone:
+            return self._analysis(call, subject)
+        asked = (call.caller.tenant_id, subject.identity)
+        return self._analyses.listen(asked, lambda: self._analysis(call, subject))
 
     async def generate_suggestions(
         self,
@@ -126,26 +125,26 @@ class SmartAIService:
     ) -> AsyncGenerator[StreamMessage, None]:
         """The answer with its citations; Done's result holds all of it. `history`: (role, text) pairs.
 
+        A question on the whole of a document is answered from all of it, any other from the best passages,
+        or not at all where these are weak.
+
         No `document_ids` means every document of the caller's. Raises Unprocessable for an empty
         question, NotFound for an unknown document, both before the first event.
         """
         if not question.strip():
             raise Unprocessable("The question is empty", param="question")
         async with self._accounted():
-            await self._make_searchable(call, document_ids)
-            found = await self._retrieve(
-                call, Task.QA, answers.search_query(question, history), document_ids, PASSAGES
-            )
-            asker = self._asker(call, Task.QA)
-            enquiry = answers.Enquiry(question, tuple(history), found.matches, found.stale_chunks)
-            if not found.matches:
+            await self._sources.make_searchable(call, document_ids)
+            enquiry = await self._enquiry(call, question, document_ids, history)
+            if enquiry.weak or not enquiry.matches:
                 for message in answers.abstain(enquiry, call.request_id):
                     yield message
                 return
-            events = self._stream_or_offline(
+            asker = self._asker(call, Task.QA)
+            events = self._stand_in.stream(
                 asker,
                 None,
-                lambda: answers.ask(asker, enquiry),
+                lambda: answers.ask(asker, enquiry, self._likeness.similarity),
                 lambda meta: answers.offline(enquiry, meta),
             )
             async with aclosing(events):
@@ -172,7 +171,7 @@ class SmartAIService:
             raise InvalidRequest("Send document_id or context, not both", param="context")
         kind = diagrams.checked_type(diagram_type)
         async with self._accounted():
-            document = await self._document(call, document_id)
+            document = await self._sources.document(call, document_id)
             subject = Subject.of(document) if document else None
             if context is not None and context.strip():
                 subject = Subject.unsaved(context)
@@ -181,40 +180,45 @@ class SmartAIService:
             async def ask() -> JsonObject:
                 matches: Sequence[Match] = ()
                 if document is not None and diagrams.needs_passages(subject):
-                    await self._make_searchable(call, [document.document_id])
+                    await self._sources.make_searchable(call, [document.document_id])
                     ids = [document.document_id]
-                    matches = (await self._retrieve(call, Task.DIAGRAMS, concept, ids, PASSAGES)).matches
+                    matches = (await self._sources.passages(call, Task.DIAGRAMS, concept, ids)).matches
                 return await diagrams.ask(asker, concept, kind, subject, matches)
 
-            return await self._or_offline(
+            return await self._stand_in.answer(
                 asker,
                 subject.tier if subject else None,
                 ask,
                 lambda meta: diagrams.offline(concept, kind, subject, meta),
             )
 
-    # --- a provider, or our own means ------------------------------------------------------------
+    # --- what each of them asks ------------------------------------------------------------------
 
-    async def _analysis(self, call: Call, subject: Subject) -> JsonObject:
+    async def _analysis(self, call: Call, subject: Subject) -> AsyncGenerator[StreamMessage, None]:
         if not subject.content.strip():
             raise Unprocessable("The document is empty: there is nothing to analyse", param="content")
         asker = self._asker(call, Task.ANALYSIS)
-        answer = await self._or_offline(
+        events = self._stand_in.stream(
             asker,
             subject.tier,
             lambda: analysis.ask(asker, subject),
             lambda meta: analysis.offline(subject, meta),
         )
-        if subject.document_id is not None:
-            await self._store.put_analysis(
-                call.caller,
-                document_id=subject.document_id,
-                analysis_type=analysis.ANALYSIS_TYPE,
-                content_hash=subject.content_hash,
-                version=load_prompt("analysis").hash,
-                result=answer,
-            )
-        return answer
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Done) and subject.document_id is not None:
+                    await self._keep_analysis(call, subject, event)
+                yield event
+
+    async def _keep_analysis(self, call: Call, subject: Subject, done: Done) -> None:
+        await self._store.put_analysis(
+            call.caller,
+            document_id=subject.document_id or "",
+            analysis_type=analysis.ANALYSIS_TYPE,
+            content_hash=subject.content_hash,
+            version=load_prompt("analysis").hash,
+            result=done_json(done),
+        )
 
     async def _suggestions(
         self,
@@ -226,94 +230,45 @@ class SmartAIService:
         count: int,
         inline: bool,
     ) -> AsyncGenerator[StreamMessage, None]:
-        document = await self._document(call, document_id)
+        document = await self._sources.document(call, document_id)
         subject = Subject.unsaved(content, like=document)
         cursor = suggestions.cursor_at(subject, line, character, 1 if inline else count, inline)
         asker = self._asker(call, Task.SUGGESTIONS)
 
         async def ask() -> AsyncGenerator[StreamMessage, None]:
-            matches = await self._related(call, cursor)
+            related = await self._sources.related(call, cursor.query())
+            matches = [match for match in related if match.text not in subject.content]
             async with aclosing(suggestions.ask(asker, cursor, matches)) as events:
                 async for event in events:
                     yield event
 
-        events = self._stream_or_offline(
+        events = self._stand_in.stream(
             asker, subject.tier, ask, lambda meta: suggestions.offline(cursor, meta)
         )
         async with aclosing(events):
             async for event in events:
                 yield event
 
+    async def _enquiry(
+        self,
+        call: Call,
+        question: str,
+        document_ids: Sequence[str] | None,
+        history: Sequence[tuple[str, str]],
+    ) -> answers.Enquiry:
+        query = search_query(question, history)
+        found = await self._sources.passages(call, Task.QA, query, document_ids)
+        if scope := whole_scope(question):
+            reading = await self._sources.reading(call, scope, document_ids, found.matches)
+            return answers.Enquiry(question, query, tuple(history), found, reading=reading)
+        # What a question leans on is in the conversation: what it says itself is no measure then.
+        weak = query == question and await asyncio.to_thread(
+            is_weak, question, found.matches, self._embedder.model
+        )
+        return answers.Enquiry(question, query, tuple(history), found, weak=weak)
+
     def _asker(self, call: Call, task: Task) -> Asker:
-        context = CallContext(call.request_id, call.caller.tenant_id, task)
-        return Asker(self._router, self._settings.tasks[task], context)
-
-    def _asks_providers(self, asker: Asker, tier: Tier | None) -> bool:
-        """Raises NotConfigured where nobody can be asked and nothing may stand in."""
-        if self._settings.offline == "only":
-            return False
-        if asker.config.ready_targets(tier):
-            return True
-        if self._settings.offline == "fallback":
-            return False
-        missing = sorted(
-            {
-                f"{target.provider.variable_prefix}_API_KEY"
-                for target in asker.config.targets[asker.config.tier]
-            }
-        )
-        raise NotConfigured(
-            f"No provider can be asked for {asker.context.task.value}: set {' or '.join(missing)}"
-        )
-
-    async def _or_offline(
-        self,
-        asker: Asker,
-        tier: Tier | None,
-        ask: Callable[[], Awaitable[JsonObject]],
-        offline: Callable[[Meta], JsonObject],
-    ) -> JsonObject:
-        error = None
-        if self._asks_providers(asker, tier):
-            try:
-                return await ask()
-            except UNANSWERED as failure:
-                if self._settings.offline == "never":
-                    raise
-                error = failure
-        return await asyncio.to_thread(offline, _degraded_meta(asker, error))
-
-    async def _stream_or_offline(
-        self,
-        asker: Asker,
-        tier: Tier | None,
-        ask: Callable[[], AsyncGenerator[StreamMessage, None]],
-        offline: Callable[[Meta], Iterable[StreamMessage]],
-    ) -> AsyncGenerator[StreamMessage, None]:
-        """Our own means stand in only while no text of a provider's has been sent."""
-        error = None
-        started_by = None
-        if self._asks_providers(asker, tier):
-            sent_text = False
-            try:
-                async with aclosing(ask()) as events:
-                    async for event in events:
-                        sent_text = sent_text or isinstance(event, (Delta, Item))
-                        if isinstance(event, Start):
-                            started_by = event.provider
-                        yield event
-            except UNANSWERED as failure:
-                if sent_text or self._settings.offline == "never":
-                    raise
-                error = failure
-            else:
-                return
-        messages = await asyncio.to_thread(lambda: list(offline(_degraded_meta(asker, error))))
-        for message in messages:
-            if started_by is not None and isinstance(message, Start):
-                yield SwitchEvent(started_by, OFFLINE, error.code if error else OFFLINE)
-            else:
-                yield message
+        return Asker.of(self._router, self._settings.tasks[task], call)
 
     @asynccontextmanager
     async def _accounted(self) -> AsyncIterator[None]:
@@ -328,73 +283,3 @@ class SmartAIService:
             config = self._settings.tasks[Task.ANALYSIS]
             return self._settings.offline == "only" or not config.ready_targets()
         return bool(stored["meta"]["prompt"] == load_prompt("analysis").hash)
-
-    # --- context ---------------------------------------------------------------------------------
-
-    async def _document(self, call: Call, document_id: str | None) -> Document | None:
-        if document_id is None:
-            return None
-        return (await self._store.get_document(call.caller, document_id)).document
-
-    async def _make_searchable(self, call: Call, document_ids: Sequence[str] | None) -> None:
-        """Index the named documents that were changed behind our back.
-
-        Raises NotFound for an unknown one.
-        """
-        from shared.indexing import index_document
-
-        for document_id in dict.fromkeys(document_ids or ()):
-            stored = await self._store.get_document(call.caller, document_id)
-            if not stored.indexed:
-                await index_document(
-                    self._store,
-                    self._embedder,
-                    call.caller,
-                    stored.document,
-                    context=CallContext(call.request_id, call.caller.tenant_id, Task.EMBEDDING),
-                )
-
-    async def _retrieve(
-        self, call: Call, task: Task, query: str, document_ids: Sequence[str] | None, count: int
-    ) -> Retrieved:
-        from shared.retrieval import retrieve
-
-        return await retrieve(
-            self._store,
-            self._embedder,
-            call.caller,
-            query=query,
-            document_ids=document_ids,
-            count=count,
-            context=CallContext(call.request_id, call.caller.tenant_id, task),
-        )
-
-    async def _related(self, call: Call, cursor: suggestions.Cursor) -> Sequence[Match]:
-        """Passages on what is being written, found by words alone: nobody waits for a vector while typing.
-
-        Suggestions go on without them when the database is away.
-        """
-        query = cursor.query()
-        if not query.strip():
-            return ()
-        try:
-            found = await self._store.match_document_chunks(
-                call.caller, query_text=query.replace("\0", " "), match_count=RELATED_PASSAGES
-            )
-        except StoreUnavailable:
-            return ()
-        return [match for match in found.matches if match.text not in cursor.subject.content]
-
-
-def _degraded_meta(asker: Asker, error: ApiError | None) -> Meta:
-    """The meta of an answer by our own means; the cost of failed attempts is not known here."""
-    attempts = error.attempts if error else ()
-    return Meta(
-        request_id=asker.context.request_id,
-        provider=OFFLINE,
-        model=OFFLINE_MODEL,
-        degraded=True,
-        attempts=len(attempts),
-        cost_usd=None if attempts else Decimal(0),
-        extra={"failures": [attempt.to_json() for attempt in attempts]} if attempts else {},
-    )

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import make_conninfo
 
 from shared.store.embedded import EmbeddedServer
@@ -24,7 +24,9 @@ from shared.store.postgres import PostgresTransport
 from shared.store.store import Store
 
 # Elsewhere other examples are tried each time; what they find becomes an example of its own.
-settings.register_profile("ci", derandomize=True)
+_ANY_MACHINE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # busy ones too
+settings.register_profile("default", _ANY_MACHINE)
+settings.register_profile("ci", _ANY_MACHINE, derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
 

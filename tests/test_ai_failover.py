@@ -1,5 +1,6 @@
 """The state machine by itself: what a caller sees, frame by frame, without any I/O."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from shared.ai.breaker import Health
 from shared.ai.failover import Failover
 from shared.ai.frames import Frame
 from shared.ai.payload import Repair
+from shared.ai.retry import Budget
 from shared.errors import AllProvidersFailed, ProviderError
 from shared.providers import PROVIDERS, Target
 from shared.settings import Limits
@@ -19,8 +21,15 @@ B = Target(replace(PROVIDERS["openai"], accepts_prefill=False), "model-b", "http
 CUT = ProviderError(Outcome.CUT, "x")
 
 
-def failover(*targets: Target) -> Failover:
-    return Failover(REQUEST, targets or (A, B), Limits(), deadline=60.0, health=Health(lambda: 0.0))
+def failover(*targets: Target, context_length: Mapping[str, int] | None = None) -> Failover:
+    return Failover(
+        REQUEST,
+        targets or (A, B),
+        Limits(),
+        budget=Budget(deadline=60.0, spare=2),
+        health=Health(lambda: 0.0),
+        context_length=lambda target: (context_length or {}).get(target.model),
+    )
 
 
 def test_nothing_is_shown_before_something_real_has_come() -> None:
@@ -73,6 +82,26 @@ def test_an_answer_of_the_wrong_form_is_taken_back_before_the_repaired_one_is_sh
     assert [message.role for message in ask.request.messages] == ["user", "assistant", "user"]
     assert machine.accept([Frame("{}")]) == [Reset(), TextDelta("{}")]
     assert machine.text == "{}"
+
+
+@pytest.mark.parametrize(
+    ("known", "order"),
+    [
+        ({}, "abcd"),
+        ({"a": 8_000, "b": 4_000, "d": 128_000}, "adcb"),
+        ({"a": 8_000, "b": 32_000, "c": 128_000}, "abcd"),
+        ({"a": 8_000, "b": 8_000, "c": 8_000}, "adbc"),
+        ({"b": 4_000}, "abcd"),
+    ],
+)
+def test_a_text_that_is_too_long_goes_to_a_model_that_takes_more(known: dict[str, int], order: str) -> None:
+    targets = [replace(A, provider=replace(A.provider, name=name), model=name) for name in "abcd"]
+    machine = failover(*targets, context_length=known)
+    asked = [machine.begin()]
+    for _ in targets[1:]:
+        too_long = ProviderError(Outcome.CONTEXT_LENGTH, "x", status=400)
+        asked.append(machine.failed(too_long, now=0.0, chance=0.5))
+    assert "".join(ask.target.model for ask in asked) == order
 
 
 def test_the_end_names_what_was_tried_in_order() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.text.anchors import locate
 from shared.text.positions import Utf16Text
+from tests.misquotes import KINDS, passage, stands_in
 
 GUIDE = Utf16Text(
     "# Storage\n\n"
@@ -170,3 +173,79 @@ def test_a_verbatim_quote_that_stands_once_is_found_there(text: str, data: st.Da
     once = text.find(quote) == text.rfind(quote)
     if once and quote.strip():
         assert locate(Utf16Text(text), quote) == (start, end)
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        "Readers never block any of the writers, and writers never block readers",  # words more
+        "The write-ahead log is not flushed every 200 ms",
+        "Readers always block writers, and writers always block readers",
+        "Writers never block readers, and readers never block writers",
+        "Restart the client to apply the changes",
+        "The read-ahead log is flushed every 200 ms",
+    ],
+)
+def test_a_quote_with_other_words_has_no_place_though_it_looks_alike(quote: str) -> None:
+    assert found(quote, near=0) is None
+
+
+def test_words_that_look_alike_and_mean_the_contrary_are_no_slips() -> None:
+    text = Utf16Text("The option enables the cache of all mutable values that come from the network.")
+    assert locate(text, "The option disables the cache of all mutable values") is None
+    assert locate(text, "The option enables the cache of all immutable values") is None
+    assert locate(text, "The optoin enables the cache of all mutable valus") is not None
+
+
+def test_the_second_best_place_does_not_win_because_the_best_says_something_else() -> None:
+    text = Utf16Text(
+        "A cached reply of the server is kept for a while.\nA cached reply of the server is not kept."
+    )
+    assert locate(text, "A cached reply of the server isn't kept for a whle.") is None
+
+
+def test_surroundings_decide_also_for_a_quote_that_ends_inside_a_word() -> None:
+    text = Utf16Text("We test the functionality here. The API of the function.")
+    assert locate(text, "the function", prefix="We test ", suffix="ality here") == (8, 20)
+    assert locate(text, "the function") == (43, 55)
+
+
+VOCABULARY = (
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "is",
+    "not",
+    "never",
+    "“quoted”",
+    "*marked*",
+    "`coded`",
+    "17",
+    "2024",
+    "of",
+)
+DROPPED = ("repeated, alone", "another number", "a not more or less", "another word", "of another document")
+
+
+def a_text(name: str, chance: Random) -> Utf16Text:
+    lines = (
+        f"{name} {number} of it says: {' '.join(chance.choices(VOCABULARY, k=9))}, {chance.random()}.\n"
+        for number in range(300)
+    )
+    return Utf16Text("".join(lines))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_quote_leads_to_its_own_passage_or_nowhere(kind: str) -> None:
+    chance = Random(kind)
+    text, other = a_text("Line", chance), a_text("Row", chance)
+    searched = other if kind == "of another document" else text
+    spans = (passage(text.text, chance) for _ in range(60))
+    quotes = [one for one in (KINDS[kind](text.text, span, chance) for span in spans) if one]
+    quotes = [one for one in quotes if searched is text or not stands_in(other.text, one.quote)]
+    found = [(one, locate(searched, one.quote, prefix=one.prefix, suffix=one.suffix)) for one in quotes]
+    located = [(one, span) for one, span in found if span]
+    assert quotes
+    assert all(one.is_at(span) for one, span in located)
+    assert bool(located) == (kind not in DROPPED)

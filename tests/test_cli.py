@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli_process import marginalia
 
-COMMANDS = ("serve", "migrate", "index", "ask", "check", "usage")
+COMMANDS = ("serve", "migrate", "index", "ask", "diagram", "check", "usage")
 TASKS = ["analysis", "suggestions", "qa", "diagrams"]
 
 

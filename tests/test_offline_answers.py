@@ -248,8 +248,9 @@ def test_answerable_questions_score_above_those_without_an_answer() -> None:
     answerable = [ask(search, one) for one in questions if one["answerable"]]
     tricky = [ask(search, one) for one in questions if not one["answerable"]]
     foreign = [ask(search, one, one["doc_id"]) for one in questions if one["answerable"]]
-    assert area_under_curve(answerable, foreign) > 0.9
-    assert area_under_curve(answerable, tricky) > 0.55
+    scores, of_tricky, of_foreign = ([one.score for one in asked] for asked in (answerable, tricky, foreign))
+    assert area_under_curve(scores, of_foreign) > 0.9
+    assert area_under_curve(scores, of_tricky) > 0.55
     answered = [one for one in answerable if one.answered]
     assert len(answered) > 0.75 * len(answerable)
     assert sum(one.quotes_gold for one in answered) > 0.75 * len(answered)

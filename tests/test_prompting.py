@@ -16,7 +16,7 @@ from shared.types import Match
 NONCE = "k3J9x0Qp"
 PROMPTS = Path(__file__).parents[1] / "shared" / "prompts"
 VALUES: dict[str, dict[str, object]] = {
-    "analysis": {"title": "T", "kind": "markdown", "part": "1 of 1", "document": "D"},
+    "analysis": {"title": "T", "kind": "markdown", "part": "1 of 1", "outline": "none", "document": "D"},
     "suggestions": {
         "count": 3,
         "separator": "<<<NEXT>>>",
@@ -35,7 +35,20 @@ VALUES: dict[str, dict[str, object]] = {
         "prefix": "before",
         "suffix": "after",
     },
-    "qa": {"abstention": "The documents do not say.", "passages": "P", "history": "none", "question": "Q?"},
+    "qa": {
+        "abstention": "The documents do not say.",
+        "scope": "the most fitting ones",
+        "passages": "P",
+        "history": "none",
+        "question": "Q?",
+    },
+    "qa_notes": {"part": "1 of 2", "passages": "P", "history": "none", "question": "Q?"},
+    "qa_combine": {
+        "abstention": "The documents do not say.",
+        "notes": "N",
+        "history": "none",
+        "question": "Q?",
+    },
     "diagrams": {"diagram_types": "flowchart", "schema": "{}", "concept": "C", "document": "D"},
 }
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -13,7 +13,7 @@ import httpx
 import psycopg
 import pytest
 
-from shared.single_flight import SingleFlight
+from shared.single_flight import SharedStreams, SingleFlight
 from tests.marginalia import marginalia, two_providers
 from tests.simulator import Reply, Simulator
 
@@ -139,6 +139,79 @@ async def test_an_error_that_nobody_is_left_to_hear_is_not_reported_as_lost() ->
     del leaving
     await some_turns()
     assert lost == []
+
+
+# --- streams --------------------------------------------------------------------------------------
+
+
+class Reading:
+    """A stream that goes on one message at a time, as it is let."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.runs = 0
+        self.closed = 0
+        self.steps: asyncio.Queue[int | None] = asyncio.Queue()
+        self._error = error
+
+    async def __call__(self) -> AsyncGenerator[int, None]:
+        self.runs += 1
+        try:
+            while (step := await self.steps.get()) is not None:
+                yield step
+            if self._error:
+                raise self._error
+        finally:
+            self.closed += 1
+
+
+async def heard(stream: AsyncGenerator[int, None], into: list[int]) -> None:
+    async with aclosing(stream):
+        async for message in stream:
+            into.append(message)
+
+
+async def test_all_who_listen_hear_all_of_one_run_also_who_joins_late() -> None:
+    streams, reading = SharedStreams[int](), Reading()
+    first: list[int] = []
+    late: list[int] = []
+    listening = [asyncio.create_task(heard(streams.listen("key", reading), first))]
+    for step in (1, 2):
+        reading.steps.put_nowait(step)
+    await some_turns()
+    assert first == [1, 2]
+    listening.append(asyncio.create_task(heard(streams.listen("key", reading), late)))
+    await some_turns()
+    assert late == [1, 2]
+    reading.steps.put_nowait(3)
+    reading.steps.put_nowait(None)
+    await asyncio.gather(*listening)
+    assert (first, late, reading.runs) == ([1, 2, 3], [1, 2, 3], 1)
+
+
+async def test_one_who_stops_listening_disturbs_nobody_and_the_last_one_ends_the_run() -> None:
+    streams, reading = SharedStreams[int](), Reading()
+    kept: list[int] = []
+    listening = [asyncio.create_task(heard(streams.listen("key", reading), into)) for into in ([], kept)]
+    await some_turns()
+    listening[0].cancel()
+    reading.steps.put_nowait(1)
+    await some_turns()
+    assert (kept, reading.closed) == ([1], 0)
+    listening[1].cancel()
+    results = await asyncio.gather(*listening, return_exceptions=True)
+    assert [type(result) for result in results] == [asyncio.CancelledError] * 2
+    assert reading.closed == 1
+
+
+async def test_a_stream_s_error_goes_to_all_after_what_came_before_it() -> None:
+    streams, reading = SharedStreams[int](), Reading(ValueError("no"))
+    both: list[list[int]] = [[], []]
+    listening = [asyncio.create_task(heard(streams.listen("key", reading), into)) for into in both]
+    reading.steps.put_nowait(1)
+    reading.steps.put_nowait(None)
+    results = await asyncio.gather(*listening, return_exceptions=True)
+    assert both == [[1], [1]]
+    assert [type(result) for result in results] == [ValueError] * 2
 
 
 # --- analyses over HTTP --------------------------------------------------------------------------

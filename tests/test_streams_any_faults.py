@@ -81,7 +81,9 @@ class Provider:
 
     def _respond(self, request: dict[str, Any]) -> Reply:
         reply = self.script.popleft() if self.script else Reply()
-        return replace(reply, text=ANALYSIS.text if "response_format" in request else SUGGESTION.text)
+        analysis = "JSON Schema" in str(request.get("messages"))  # to some it is said there alone
+        text = ANALYSIS.text if analysis or "response_format" in request else SUGGESTION.text
+        return replace(reply, text=text)
 
 
 class Clock:
@@ -130,8 +132,8 @@ class World:
             "AI_FALLBACK_PROVIDER": ",".join(others),
             "AI_EMBEDDING_PROVIDER": "builtin",
             "AI_OFFLINE": "never",
-            "AI_FIRST_TOKEN_TIMEOUT": "0.3",
-            "AI_IDLE_TIMEOUT": "0.3",
+            "AI_FIRST_TOKEN_TIMEOUT": "0.8",
+            "AI_IDLE_TIMEOUT": "0.8",
         }
 
     @property

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.text.cursor import CursorContext, cursor_context
+from shared.text.suggestion_tail import TailHolder
 from shared.text.suggestions import SEPARATOR, HeadTrimmer, SuggestionSplitter, clean_suggestion
 
 
@@ -294,3 +295,42 @@ def test_a_start_is_held_back_only_while_it_may_repeat_the_text_before_it() -> N
 def test_any_text_can_be_cleaned_at_any_place(before: str, suggestion: str, after: str) -> None:
     cleaned = clean_suggestion(suggestion, cursor_context(before + after, len(before)))
     assert cleaned == "" or cleaned.strip()
+
+
+# --- the end, while it streams -------------------------------------------------------------------
+
+
+def held_and_given(text: str, pieces: list[str]) -> str:
+    holder = TailHolder(at(text))
+    return "".join(map(holder.feed, pieces))
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion", "given"),
+    [
+        ("We ship ‸ at ten o'clock sharp.", "on Tuesday at ten o'clock sharp.", "on Tuesday"),
+        ("We ship ‸ at ten o'clock sharp.", "on Tuesday at ten past four", "on Tuesday at ten past four"),
+        ("We ship ‸ at ten.", "on Tuesday attending", "on Tuesday attending"),
+        ("It is (‸) here.", "red", "red"),
+        ("It is (‸) here.", "red)", "red"),
+        ("It is (‸) here.", "red (or so) today", "red (or so) today"),
+        ("Before. ‸\n\n## Closing time\n", "It opens.\n\n## Closing time\nNever.", "It opens."),
+        ("| a | ‸ |", "one\ntwo", "one"),
+        ("```\nfirst‸\n```\n", "()\nsecond()\n```\nand prose", "()\nsecond()"),
+        ("The end‸", " is near. The end is near.", " is near. The end is near."),
+    ],
+)
+def test_what_may_repeat_the_text_after_the_cursor_waits(text: str, suggestion: str, given: str) -> None:
+    assert held_and_given(text, list(suggestion)).rstrip() == given
+    assert held_and_given(text, [suggestion]).rstrip() == given
+
+
+@settings(max_examples=200, deadline=None)
+@given(CURSORS, ANSWERS, PLACES)
+def test_what_is_given_is_the_beginning_of_the_text_and_the_same_for_any_division(
+    cursor: CursorContext, text: str, places: list[int]
+) -> None:
+    streamed, whole = TailHolder(cursor), TailHolder(cursor)
+    given = "".join(streamed.feed(piece) for piece in cut(text, places))
+    assert text.startswith(given)
+    assert len(whole.feed(text)) <= len(given)

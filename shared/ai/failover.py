@@ -12,31 +12,35 @@ stream. A provider that dies later is followed by another, whose text is joined 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from shared.ai.frames import Frame
 from shared.ai.payload import Repair, can_be_joined, may_go_on, repaired, wants_usage
-from shared.ai.retry import Move, Standing, decide
+from shared.ai.retry import Budget, Move, Standing, decide
 from shared.ai.seam import PREFILL_FROM, Joined, Seam, squeezed
+from shared.ai.verdict import verdict
 from shared.errors import (
-    AllProvidersFailed,
     ApiError,
-    ContentFiltered,
-    ContextLengthExceeded,
     FailedAttempt,
     InvalidRequest,
-    MalformedOutput,
     NotConfigured,
-    NotFound,
     ProviderError,
-    ProviderTimeout,
-    RateLimited,
 )
 from shared.providers import Target
 from shared.settings import Limits
-from shared.types import ChatRequest, Outcome, Reset, StreamEvent, StreamStart, Switch, TextDelta, Verbatim
+from shared.types import (
+    Cause,
+    ChatRequest,
+    Outcome,
+    Reset,
+    StreamEvent,
+    StreamStart,
+    Switch,
+    TextDelta,
+    Verbatim,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Ask:
     wait: float = 0.0  # seconds before it is made
     prefill: str = ""  # the beginning of the answer that the provider is to go on from
     verbatim: bool = False  # its events are given on as they come
+    cause: Cause = Cause.FIRST
+
+
+ContextLength: TypeAlias = Callable[[Target], int | None]  # tokens; None: not known
 
 
 class Availability(Protocol):
@@ -64,7 +72,7 @@ class Availability(Protocol):
 
 
 class Failover:
-    """Raises NotConfigured without targets. `deadline` is in the same clock as the `now` of `failed`.
+    """Raises NotConfigured without targets. The budget is in the same clock as the `now` of `failed`.
 
     A target that is at rest is passed over, and probed only when nobody else is left.
     """
@@ -75,17 +83,21 @@ class Failover:
         targets: Sequence[Target],
         limits: Limits,
         *,
-        deadline: float,
+        budget: Budget,
         health: Availability,
+        context_length: ContextLength = lambda _: None,
     ) -> None:
         if not targets:
             raise NotConfigured("no provider is configured for this task")
-        self.deadline = deadline
+        self.deadline = budget.deadline
         self._request = request
         self._limits = limits
         self._health = health
+        self._context_length = context_length
+        self._first = targets[0]
         self._waiting = list(targets)  # not asked yet
-        self._budget = max(1 + limits.max_retries, len(targets))
+        self._budget = budget
+        self._unasked = len(targets)  # attempts that need not be spared
         self._begun = 0  # attempts
         self._failures: list[FailedAttempt] = []
         self._retry_after: float | None = None
@@ -151,6 +163,8 @@ class Failover:
         told so, once.
         """
         self._note(error)
+        if error.outcome is Outcome.CONTEXT_LENGTH:
+            self._waiting.sort(key=self._room)
         if self._is_final(error):
             raise self._give_up(error.outcome, error)
         if self._ask.prefill and error.outcome is Outcome.BAD_REQUEST and self._attempts_left > 0:
@@ -182,8 +196,8 @@ class Failover:
         if target is None:
             return None
         self._waiting.remove(target)
-        self._begun += 1
-        return Ask(target, self._request, verbatim=self._verbatim)
+        self._spend(again=False)
+        return Ask(target, self._request, verbatim=self._verbatim, cause=Cause.HEDGE)
 
     def lost(self, ask: Ask, error: ProviderError) -> None:
         """One of two attempts has failed, while the other still runs."""
@@ -251,7 +265,21 @@ class Failover:
 
     @property
     def _attempts_left(self) -> int:
-        return self._budget - self._begun
+        return self._unasked + self._budget.spare
+
+    def _spend(self, *, again: bool) -> None:
+        self._begun += 1
+        if self._budget.spare > 0 and (again or not self._unasked):
+            self._budget.spare -= 1
+        else:
+            self._unasked -= 1
+
+    def _room(self, target: Target) -> int:
+        """Its place after a text was too long: known to take more, not known, known not to take more."""
+        known = self._context_length(target)
+        if known is None:
+            return 1
+        return 0 if known > (self._context_length(self._ask.target) or 0) else 2
 
     def _note(self, error: ProviderError) -> None:
         self._failures.append(_failed(self._ask.target, error))
@@ -288,16 +316,19 @@ class Failover:
             raise self._all_at_rest()
         self._waiting.remove(target)
         self._tries, self._repaired, self._no_prefill = 0, False, False
-        return self._asking(target, self._request, 0.0)
+        again = Cause.RETRY if self._begun else Cause.FIRST
+        cause = again if target is self._first else Cause.FALLBACK
+        return self._asking(target, self._request, 0.0, cause)
 
     def _probe(self) -> Target | None:
         """A target at rest that may be tried all the same."""
         return next(filter(self._health.admits_probe, self._waiting), None)
 
     def _ask_again(self, wait: float, request: ChatRequest | None = None) -> Ask:
-        return self._asking(self._ask.target, request or self._ask.request, wait)
+        cause = Cause.REPAIR if request else Cause.RETRY
+        return self._asking(self._ask.target, request or self._ask.request, wait, cause)
 
-    def _asking(self, target: Target, request: ChatRequest, wait: float) -> Ask:
+    def _asking(self, target: Target, request: ChatRequest, wait: float, cause: Cause) -> Ask:
         self._tries += 1
         self._announced = False
         self._held.clear()
@@ -305,8 +336,8 @@ class Failover:
             self._verbatim = False  # what follows is ours: the rest of another provider's answer
         prefill = self._prefill(target, request)
         self._seam = Seam(self.text, goes_on=bool(prefill)) if self._text else None
-        self._begun += 1
-        self._ask = Ask(target, request, wait, prefill, self._verbatim)
+        self._spend(again=self._tries > 1)
+        self._ask = Ask(target, request, wait, prefill, self._verbatim, cause)
         return self._ask
 
     def _prefill(self, target: Target, request: ChatRequest) -> str:
@@ -360,27 +391,9 @@ class Failover:
                 param=error.param,
                 attempts=self._failures,
             )
-        kind, message = _verdict(outcomes, last, passed_through=self._request.passthrough is not None)
+        kind, message = verdict(outcomes, last, passed_through=self._request.passthrough is not None)
         return kind(message, attempts=self._failures, retry_after=self._retry_after)
 
 
 def _failed(target: Target, error: ProviderError) -> FailedAttempt:
     return FailedAttempt(target.provider.name, target.model, error.outcome, error.status, error.code)
-
-
-def _verdict(
-    outcomes: set[Outcome], last: Outcome | None, *, passed_through: bool
-) -> tuple[type[ApiError], str]:
-    if last is Outcome.CONTENT_FILTER:
-        return ContentFiltered, "the provider's content filter refused this"
-    if Outcome.MALFORMED_OUTPUT in outcomes:
-        return MalformedOutput, "no provider gave an answer of the form that was asked for"
-    if outcomes == {Outcome.CONTEXT_LENGTH}:
-        return ContextLengthExceeded, "the text is longer than the model's context"
-    if outcomes == {Outcome.TIMEOUT}:
-        return ProviderTimeout, "no provider answered in time"
-    if passed_through and outcomes == {Outcome.RATE_LIMITED}:
-        return RateLimited, "every provider that may be asked limits its rate"
-    if passed_through and outcomes == {Outcome.NOT_FOUND}:
-        return NotFound, "the provider has no such model"
-    return AllProvidersFailed, "every provider failed"

@@ -39,6 +39,18 @@ class Move(StrEnum):
     STOP = "stop"
 
 
+@dataclass(slots=True)
+class Budget:
+    """What one request of a client may spend on providers, in however many questions to them.
+
+    Each question may ask each of its targets once. Asking one again, for whatever reason, is taken from
+    `spare`, which all the questions share, as they share the deadline.
+    """
+
+    deadline: float  # in the router's clock
+    spare: int  # attempts
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     move: Move

@@ -19,10 +19,12 @@ from typing import TypeVar
 from shared.ai.breaker import Health, Policy
 from shared.ai.calls import ChatCall, Instruments
 from shared.ai.client import Client
-from shared.ai.failover import Ask, Failover
+from shared.ai.failover import Ask, ContextLength, Failover
 from shared.ai.frames import Frame
 from shared.ai.hedging import Hedging, Racer, race
 from shared.ai.payload import Repair
+from shared.ai.prices import Cost, cost_usd
+from shared.ai.retry import Budget
 from shared.errors import ProviderError
 from shared.providers import Target
 from shared.settings import Limits
@@ -32,9 +34,11 @@ from shared.types import (
     ChatRequest,
     Completion,
     Finish,
+    Message,
     Outcome,
     Reset,
     StreamEvent,
+    StreamStart,
     TextDelta,
     Usage,
 )
@@ -70,7 +74,9 @@ class _Hedge:
 class Router:
     """Asks the targets in their order until one has answered.
 
-    `record` gets one Attempt for every request that was made, as soon as it has ended.
+    `record` gets one Attempt for every request that was made, as soon as it has ended; just before
+    that `capture` gets what was asked in it and the text so far, except of what is passed through.
+    A text that is too long for one model goes to one that takes more, as `context_length` knows.
     """
 
     def __init__(
@@ -78,23 +84,39 @@ class Router:
         client: Client,
         *,
         record: Callable[[Attempt], None],
+        capture: Callable[[Attempt, Sequence[Message], str], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         chance: Callable[[], float] = random.random,
         breakers: Policy | None = None,
+        context_length: ContextLength = lambda _: None,
+        cost: Cost = cost_usd,
     ) -> None:
         self._client = client
         self._record = record
+        self._capture = capture
         self._clock = clock
         self._now = now
         self._sleep = sleep
         self._chance = chance
+        self._context_length = context_length
+        self._cost = cost
         self.health = Health(clock, breakers)
         self._hedging = Hedging()
 
+    def budget(self, targets: Sequence[Target], limits: Limits) -> Budget:
+        """A fresh one, to be given to each of the questions that one request becomes."""
+        return Budget(self._clock() + limits.timeout, max(0, 1 + limits.max_retries - len(targets)))
+
     def stream(
-        self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
+        self,
+        request: ChatRequest,
+        *,
+        targets: Sequence[Target],
+        limits: Limits,
+        context: CallContext,
+        budget: Budget | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         """StreamStart, then text, Switch and Reset as they happen, and Finish at the end.
 
@@ -102,7 +124,7 @@ class Router:
         ProviderTimeout, ContentFiltered or ContextLengthExceeded, raised at the first step if
         nothing was shown before. Close it (`aclosing`) to cancel.
         """
-        return self._events(request, targets, limits, context, streamed=True)
+        return self._events(request, targets, limits, context, streamed=True, budget=budget)
 
     def pass_through(
         self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
@@ -115,10 +137,18 @@ class Router:
         return self._events(request, targets, limits, context, streamed=streamed)
 
     async def complete(
-        self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
+        self,
+        request: ChatRequest,
+        *,
+        targets: Sequence[Target],
+        limits: Limits,
+        context: CallContext,
+        budget: Budget | None = None,
     ) -> Completion:
         """The whole answer. Raises as `stream()` does."""
-        return await _collected(self._events(request, targets, limits, context, streamed=False))
+        return await _collected(
+            self._events(request, targets, limits, context, streamed=False, budget=budget)
+        )
 
     async def complete_parsed(
         self,
@@ -128,20 +158,22 @@ class Router:
         targets: Sequence[Target],
         limits: Limits,
         context: CallContext,
+        budget: Budget | None = None,
+        started: Callable[[StreamStart], None] | None = None,
     ) -> tuple[T, Finish]:
         """The answer as `parse` reads it. `parse` raises ValueError to say what is wrong with a text.
 
         The provider is then told so and asked once more, then the next one is asked, all within the
-        same attempts and the same deadline. Raises MalformedOutput when nobody gets it right, else
-        as `stream()` does.
+        same attempts and the same deadline. `started` is told who speaks first, when that happens.
+        Raises MalformedOutput when nobody gets it right, else as `stream()` does.
         """
         parsed: list[T] = []
 
         def verify(text: str) -> None:
             parsed[:] = [parse(text)]
 
-        events = self._events(request, targets, limits, context, streamed=False, verify=verify)
-        completion = await _collected(events)
+        events = self._events(request, targets, limits, context, streamed=False, verify=verify, budget=budget)
+        completion = await _collected(events, started)
         return parsed[0], completion.finish
 
     async def aclose(self) -> None:
@@ -156,10 +188,18 @@ class Router:
         *,
         streamed: bool,
         verify: Verify | None = None,
+        budget: Budget | None = None,
     ) -> AsyncGenerator[StreamEvent, None]:
         self._hedging.budget.request()
-        deadline = self._clock() + limits.timeout
-        failover = Failover(request, targets, limits, deadline=deadline, health=self.health)
+        budget = budget or self.budget(targets, limits)
+        failover = Failover(
+            request,
+            targets,
+            limits,
+            budget=budget,
+            health=self.health,
+            context_length=self._context_length,
+        )
         run = _Run(failover, limits, context, streamed, request.passthrough is not None, verify)
         ask = failover.begin()
         while True:
@@ -261,14 +301,18 @@ class Router:
             run.limits,
             deadline=run.failover.deadline,
             context=run.context,
-            instruments=Instruments(lambda row: self._keep(run, ask.target, row), self._clock, self._now),
+            instruments=Instruments(
+                lambda row: self._keep(run, ask, row), self._clock, self._now, self._cost
+            ),
             streamed=run.streamed,
         )
 
-    def _keep(self, run: _Run, target: Target, row: Attempt) -> None:
+    def _keep(self, run: _Run, ask: Ask, row: Attempt) -> None:
         run.rows.append(row)
-        self.health.settle(target, row)
+        self.health.settle(ask.target, row)
         self._hedging.times.note(row)
+        if self._capture is not None and not run.verbatim:
+            self._capture(row, ask.request.messages, run.failover.text)
         self._record(row)
 
 
@@ -290,7 +334,9 @@ def _verify(run: _Run) -> None:
         raise _Malformed(Repair(text, str(problem))) from None
 
 
-async def _collected(stream: AsyncGenerator[StreamEvent, None]) -> Completion:
+async def _collected(
+    stream: AsyncGenerator[StreamEvent, None], started: Callable[[StreamStart], None] | None = None
+) -> Completion:
     finish: Finish | None = None
     text: list[str] = []
     async with aclosing(stream) as events:
@@ -302,6 +348,8 @@ async def _collected(stream: AsyncGenerator[StreamEvent, None]) -> Completion:
                     text.clear()
                 case Finish():
                     finish = event
+                case StreamStart() if started:
+                    started(event)
     if finish is None:
         raise RuntimeError("a stream ended without Finish")
     return Completion("".join(text), finish)

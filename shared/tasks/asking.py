@@ -15,6 +15,7 @@ from shared.types import (
     CallContext,
     Caller,
     ChatRequest,
+    Completion,
     Document,
     DocumentKind,
     Finish,
@@ -22,11 +23,13 @@ from shared.types import (
     JsonObject,
     Meta,
     StreamEvent,
+    StreamStart,
     Tier,
     Usage,
 )
 
 if TYPE_CHECKING:
+    from shared.ai.retry import Budget
     from shared.ai.router import Router
     from shared.settings import TaskConfig
 
@@ -84,11 +87,18 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """A task's way to its providers, for one request."""
+    """A task's way to its providers, for one request. All that it asks shares one budget."""
 
     router: Router
     config: TaskConfig
     context: CallContext
+    budget: Budget
+
+    @classmethod
+    def of(cls, router: Router, config: TaskConfig, call: Call) -> Asker:
+        """The budget's time begins now."""
+        context = CallContext(call.request_id, call.caller.tenant_id, config.task)
+        return cls(router, config, context, router.budget(config.ready_targets(), config.limits))
 
     def stream(self, request: ChatRequest, tier: Tier | None) -> AsyncGenerator[StreamEvent, None]:
         """Raises the router's errors, NotConfigured where no target has a key."""
@@ -97,18 +107,38 @@ class Asker:
             targets=self.config.ready_targets(tier),
             limits=self.config.limits,
             context=self.context,
+            budget=self.budget,
+        )
+
+    async def complete(self, request: ChatRequest, tier: Tier | None) -> Completion:
+        """The whole answer. Raises as `stream` does."""
+        return await self.router.complete(
+            request,
+            targets=self.config.ready_targets(tier),
+            limits=self.config.limits,
+            context=self.context,
+            budget=self.budget,
         )
 
     async def parsed(
-        self, request: ChatRequest, parse: Callable[[str], T], tier: Tier | None
+        self,
+        request: ChatRequest,
+        parse: Callable[[str], T],
+        tier: Tier | None,
+        started: Callable[[StreamStart], None] | None = None,
     ) -> tuple[T, Finish]:
-        """`parse` raises ValueError for a reply that will not do. Raises the router's errors."""
+        """`parse` raises ValueError for a reply that will not do. Raises the router's errors.
+
+        `started` is told who answers as soon as the answer begins.
+        """
         return await self.router.complete_parsed(
             request,
             parse=parse,
             targets=self.config.ready_targets(tier),
             limits=self.config.limits,
             context=self.context,
+            budget=self.budget,
+            started=started,
         )
 
 

@@ -14,6 +14,7 @@ from shared.text.cursor import CursorContext, cursor_context
 from shared.text.positions import Utf16Text
 from shared.text.prompting import delimit, delimit_passages, load_prompt
 from shared.text.sse import Delta, Done, Item, ResetEvent, Start, StreamMessage, SwitchEvent
+from shared.text.suggestion_tail import TailHolder
 from shared.text.suggestions import SEPARATOR, HeadTrimmer, SuggestionSplitter, clean_suggestion
 from shared.types import (
     Anchor,
@@ -31,6 +32,7 @@ from shared.types import (
 
 MAX_OUTPUT_TOKENS = 800
 INLINE_OUTPUT_TOKENS = 160
+MAX_TITLE = 300  # characters of the title, and of the headings above the cursor, the nearest last
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +91,8 @@ def _request(cursor: Cursor, matches: Sequence[Match]) -> ChatRequest:
         count=cursor.count,
         separator=SEPARATOR,
         place=context.place(),
-        title=delimit(cursor.subject.title, "title", nonce),
-        heading_path=delimit(" › ".join(context.heading_path), "section", nonce),
+        title=delimit(cursor.subject.title[:MAX_TITLE], "title", nonce),
+        heading_path=delimit(" › ".join(context.heading_path)[-MAX_TITLE:], "section", nonce),
         passages=delimit_passages(matches, nonce) or "none",
         prefix=delimit(context.prefix, "before the cursor", nonce),
         suffix=delimit(context.suffix, "after the cursor", nonce),
@@ -99,6 +101,7 @@ def _request(cursor: Cursor, matches: Sequence[Match]) -> ChatRequest:
         messages,
         max_output_tokens=INLINE_OUTPUT_TOKENS if cursor.inline else MAX_OUTPUT_TOKENS,
         temperature=0.4,
+        reasoning_effort="low",
     )
 
 
@@ -113,7 +116,8 @@ class SuggestionStream:
     def _begin(self) -> None:
         self._splitter = SuggestionSplitter(self._cursor.count, self._cursor.context)
         self._trimmers: dict[int, HeadTrimmer] = {}
-        self._shown: set[int] = set()  # indexes of which text was sent
+        self._tails: dict[int, TailHolder] = {}
+        self._shown: dict[int, str] = {}  # what was sent of each index
 
     def feed(self, event: StreamEvent) -> Iterator[StreamMessage]:
         """Raises MalformedOutput when the answer ends and holds no suggestion."""
@@ -135,6 +139,7 @@ class SuggestionStream:
             if index not in self._trimmers:
                 yield from self._finish_heads()
                 self._trimmers[index] = HeadTrimmer(self._cursor.context)
+                self._tails[index] = TailHolder(self._cursor.context)
             yield from self._delta(index, self._trimmers[index].feed(piece))
 
     def _finish_heads(self) -> Iterator[StreamMessage]:
@@ -144,8 +149,11 @@ class SuggestionStream:
             yield from self._delta(index, trimmer.finish())
 
     def _delta(self, index: int, text: str) -> Iterator[StreamMessage]:
+        return self._show(index, self._tails[index].feed(text)) if text else iter(())
+
+    def _show(self, index: int, text: str) -> Iterator[StreamMessage]:
         if text:
-            self._shown.add(index)
+            self._shown[index] = self._shown.get(index, "") + text
             yield Delta(index, text)
 
     def _end(self, finish: Finish) -> Iterator[StreamMessage]:
@@ -157,6 +165,9 @@ class SuggestionStream:
         anchor = self._cursor.anchor()
         for index, text in enumerate(cleaned):
             if text:
+                shown = self._shown.get(index, "")
+                if shown and text.startswith(shown):
+                    yield from self._show(index, text[len(shown) :])
                 yield Item(index, text, anchor)
             elif index in self._shown:
                 yield ResetEvent(index)

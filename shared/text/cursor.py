@@ -18,7 +18,7 @@ Block: TypeAlias = Literal[
     "blank", "paragraph", "heading", "list", "table", "quote", "fence", "front_matter", "code"
 ]
 
-PREFIX_BUDGET = 4000  # characters
+PREFIX_BUDGET = 4000  # bytes of UTF-8, of which a token is about four in any script
 SUFFIX_BUDGET = 1500
 
 _BORDERS = (
@@ -104,8 +104,8 @@ def cursor_context(
 ) -> CursorContext:
     """The context at `content[index]`. An index outside the text, or between CR and LF, is moved.
 
-    Budgets are in characters. A window that must be cut is cut at the border of a paragraph, line, sentence
-    or word, the first of these that stands in the outermost quarter of the window.
+    Budgets are in bytes of UTF-8, nearly. A window that must be cut is cut at the border of a paragraph,
+    line, sentence or word, the first of these that stands in the outermost quarter of the window.
     """
     index = _clamped(content, index)
     prefix = _end_of(content[:index], prefix_budget)
@@ -122,10 +122,18 @@ def _clamped(content: str, index: int) -> int:
     return index - 1 if content[index - 1 : index + 1] == "\r\n" and index else index
 
 
+def _characters(window: str, budget: int) -> int:
+    """As many of its characters as have about `budget` bytes."""
+    size = len(window.encode("utf-8", "surrogatepass"))
+    return budget if size <= budget else budget * len(window) // size
+
+
 def _end_of(text: str, budget: int) -> str:
+    budget = max(budget, 0)
+    budget = _characters(text[max(0, len(text) - budget) :], budget)
     if len(text) <= budget:
         return text
-    start = len(text) - max(budget, 0)
+    start = len(text) - budget
     for border in _BORDERS:
         if found := border.search(text, start, start + budget // 4):
             return text[found.end() :]
@@ -135,11 +143,11 @@ def _end_of(text: str, budget: int) -> str:
 
 
 def _start_of(text: str, budget: int) -> str:
-    if len(text) <= budget:
+    end = _characters(text[: max(budget, 0)], max(budget, 0))
+    if len(text) <= end:
         return text
-    end = max(budget, 0)
     for border in _BORDERS:
-        if found := _last(border, text, end - budget // 4, end):
+        if found := _last(border, text, end - end // 4, end):
             return text[: found.start() + 1] if found.group()[0] in ".!?。！？" else text[: found.start()]
     while end > 0 and _joins(text[end - 1], text[end]):
         end -= 1

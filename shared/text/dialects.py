@@ -18,6 +18,7 @@ from shared.text.sse import (
     ErrorEvent,
     EventsEncoder,
     Item,
+    Progress,
     ResetEvent,
     Start,
     StreamFormat,
@@ -26,6 +27,7 @@ from shared.text.sse import (
     done_json,
     encode_json,
     item_json,
+    progress_json,
     start_json,
     switch_json,
 )
@@ -62,8 +64,8 @@ class OpenAIEncoder:
     """`chat.completion.chunk` objects, one choice a suggestion.
 
     https://platform.openai.com/docs/api-reference/chat-streaming. What OpenAI has no field for
-    stands in `marginalia`: `{"item"}`, `{"citation"}`, and at the end `{"meta", …}`. `choices` is
-    never empty, as many clients read `choices[0]` unasked.
+    stands in `marginalia`: `{"item"}`, `{"citation"}`, `{"progress"}`, and at the end `{"meta", …}`.
+    `choices` is never empty, as many clients read `choices[0]` unasked.
     """
 
     content_type: ClassVar[str] = EventsEncoder.content_type
@@ -100,6 +102,8 @@ class OpenAIEncoder:
                 return b""
             case CitationEvent(data):
                 return self._open(0) + self._extra(0, {"citation": data})
+            case Progress():
+                return self._open(0) + self._extra(0, {"progress": progress_json(message)})
             case ResetEvent(index) if index in self._spoken:
                 raise _cannot_take_back("openai")
             case ResetEvent() | SwitchEvent():
@@ -150,7 +154,8 @@ class UiMessageEncoder:
     """UI message stream v1 of the Vercel AI SDK 5 and later, one text part a suggestion.
 
     https://ai-sdk.dev/docs/ai-sdk-ui/stream-protocol. The SDK refuses unknown fields, so what is
-    ours stands in `data-item`, `data-citation`, `data-switch`, `data-error` and the message's metadata.
+    ours stands in `data-item`, `data-citation`, `data-progress`, `data-switch`, `data-error` and the
+    message's metadata.
     """
 
     content_type: ClassVar[str] = EventsEncoder.content_type
@@ -174,6 +179,8 @@ class UiMessageEncoder:
                 return _part("start", messageId=request_id, messageMetadata=start_json(message))
             case CitationEvent(data):
                 return _part("data-citation", data=data)
+            case Progress():
+                return _part("data-progress", data=progress_json(message), transient=True)
             case SwitchEvent():
                 return _part("data-switch", data=switch_json(message), transient=True)
             case ResetEvent(index) if index in self._spoken:

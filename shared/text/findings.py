@@ -16,7 +16,10 @@ from shared.text.positions import Utf16Text
 from shared.types import Json, JsonObject, JsonSchema
 
 _SEVERITIES = {"error": 1, "warning": 2, "information": 3, "info": 3, "hint": 4, "suggestion": 4}
-MAX_FINDINGS = 200
+MAX_FINDINGS = 200  # of one reply; looking for quotes takes time
+_BESIDE = 60  # characters in which the words beside a quote are looked for
+_WORDS_BEFORE = re.compile(r"(?:\S+[^\S\n]+){0,2}\S*\Z")
+_WORDS_AFTER = re.compile(r"\S*(?:[^\S\n]+\S+){0,2}")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -171,8 +174,9 @@ def locate_findings(
 ) -> tuple[list[Finding], int]:
     """The findings whose quote stands in the text, and how many had none that does."""
     found: list[Finding] = []
-    dropped = 0
-    for improvement in improvements:
+    listed = list(improvements)
+    dropped = max(0, len(listed) - MAX_FINDINGS)
+    for improvement in listed[:MAX_FINDINGS]:
         place = locate(text, improvement.quote, near=near) if improvement.quote else None
         if place is None:
             dropped += 1
@@ -194,22 +198,18 @@ def improvements_json(
 ) -> list[JsonObject]:
     """The findings as they are sent: in order of their place, each once, with ids and anchors.
 
-    An id depends on the category and the quoted words, and on which of several equal quotes it is:
-    it stays while the text stands. Replacements never overlap: of two that would, the earlier stays.
+    Replacements never overlap: of two that would, the earlier stays.
     """
     rows: list[JsonObject] = []
-    seen: dict[tuple[str, str], int] = {}
     places: set[tuple[int, int, str]] = set()
     fixed_up_to = 0
     for finding in sorted(findings, key=lambda one: (one.start, one.end, one.severity)):
         place = (finding.start, finding.end, finding.category)
-        if place in places or len(rows) == MAX_FINDINGS:
+        if place in places:
             continue
         places.add(place)
-        exact = text.text[finding.start : finding.end]
-        occurrence = seen[finding.category, exact] = seen.get((finding.category, exact), -1) + 1
         replacement = finding.replacement if finding.start >= fixed_up_to else None
-        if replacement == exact:
+        if replacement == text.text[finding.start : finding.end]:
             replacement = None
         if replacement is not None:
             fixed_up_to = finding.end
@@ -218,7 +218,7 @@ def improvements_json(
         )
         rows.append(
             {
-                "id": _finding_id(finding.category, exact, occurrence),
+                "id": finding_id(finding.category, text.text, finding.start, finding.end),
                 "severity": finding.severity,
                 "category": finding.category,
                 "message": finding.message,
@@ -229,5 +229,22 @@ def improvements_json(
     return rows
 
 
-def _finding_id(category: str, exact: str, occurrence: int) -> str:
-    return hashlib.sha256(f"{category}\0{exact}\0{occurrence}".encode()).hexdigest()[:16]
+def finding_id(category: str, text: str, start: int, end: int) -> str:
+    """The id of a finding of `text[start:end]`: the same while its words stand, wherever they move.
+
+    It depends on the category and the quote alone where the text holds the quote once; else also on two
+    words to each side in its line; and where even these stand more than once, on how many come before.
+    So no other finding has a say in it.
+    """
+    exact = text[start:end]
+    if text.find(exact) == start and text.find(exact, start + 1) < 0:
+        return _digest(category, exact)
+    before = _WORDS_BEFORE.search(text, max(0, start - _BESIDE), start)
+    after = _WORDS_AFTER.match(text, end, min(len(text), end + _BESIDE))
+    first = before.start() if before else start
+    beside = text[first : after.end() if after else end]
+    return _digest(category, exact, beside, str(text.count(beside, 0, first)))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]

@@ -78,11 +78,11 @@ def _without(text: str, nonce: str) -> str:
     return re.sub(re.escape(nonce), "*" * len(nonce), text, flags=re.IGNORECASE)
 
 
-def delimit_passages(matches: Sequence[Match], nonce: str) -> str:
-    """The passages an answer may cite, each labelled with its number from [1] and where it stands."""
+def delimit_passages(matches: Sequence[Match], nonce: str, *, first: int = 1) -> str:
+    """The passages an answer may cite, each labelled with its number from [`first`] and where it stands."""
     return "\n\n".join(
         delimit(match.text, f"[{number}] {passage_source(match)}", nonce)
-        for number, match in enumerate(matches, 1)
+        for number, match in enumerate(matches, first)
     )
 
 

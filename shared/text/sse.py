@@ -72,6 +72,16 @@ class CitationEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """One part of a long piece of work is done: which, counted from 1, and how many of how many are."""
+
+    part: int
+    done: int
+    parts: int
+    result: Mapping[str, Json] = field(default_factory=dict)  # what is certain of it already
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """The answer is whole. `result` stands beside `meta`: what only the end knows."""
 
@@ -87,7 +97,9 @@ class ErrorEvent:
     body: JsonObject
 
 
-StreamMessage: TypeAlias = Start | Delta | Item | SwitchEvent | ResetEvent | CitationEvent | Done | ErrorEvent
+StreamMessage: TypeAlias = (
+    Start | Delta | Item | SwitchEvent | ResetEvent | CitationEvent | Progress | Done | ErrorEvent
+)
 
 
 # --- encoding ------------------------------------------------------------------------------------
@@ -137,6 +149,15 @@ def switch_json(switch: SwitchEvent) -> JsonObject:
     return {"from": switch.from_provider, "to": switch.to_provider, "reason": switch.reason}
 
 
+def progress_json(progress: Progress) -> JsonObject:
+    return {
+        "part": progress.part,
+        "done": progress.done,
+        "parts": progress.parts,
+        **progress.result,
+    }
+
+
 def done_json(done: Done) -> JsonObject:
     return {"meta": done.meta.to_json(), **done.result}
 
@@ -172,7 +193,7 @@ class EventsEncoder:
 
 
 def _named(
-    message: Start | Item | SwitchEvent | ResetEvent | CitationEvent | Done | ErrorEvent,
+    message: Start | Item | SwitchEvent | ResetEvent | CitationEvent | Progress | Done | ErrorEvent,
 ) -> tuple[str, JsonObject]:
     match message:
         case Item():
@@ -185,6 +206,8 @@ def _named(
             return "reset", {"index": index}
         case CitationEvent(data):
             return "citation", data
+        case Progress():
+            return "progress", progress_json(message)
         case Done():
             return "done", done_json(message)
         case ErrorEvent(body):

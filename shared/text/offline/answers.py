@@ -48,7 +48,7 @@ def answer(question: str, matches: Sequence[Match]) -> OfflineAnswer:
     The same arguments give the same answer.
     """
     chosen = _opening(question, matches) or [one.unit for one in _chosen(_ranked(question, matches))]
-    return _quoted(chosen, matches) if chosen else OfflineAnswer(ABSTENTION, (), abstained=True)
+    return quoted(chosen, matches) if chosen else OfflineAnswer(ABSTENTION, (), abstained=True)
 
 
 def confidence(question: str, matches: Sequence[Match]) -> float:
@@ -151,7 +151,8 @@ def _opening(question: str, matches: Sequence[Match]) -> list[Unit]:
     return list(units(first, matches[first]))[:2]
 
 
-def _quoted(chosen: Sequence[Unit], matches: Sequence[Match]) -> OfflineAnswer:
+def quoted(chosen: Sequence[Unit], matches: Sequence[Match]) -> OfflineAnswer:
+    """These parts of the passages, word for word, each with its marker."""
     citations = tuple(
         Cited(marker, unit.match, unit.start, unit.end) for marker, unit in enumerate(chosen, start=1)
     )
