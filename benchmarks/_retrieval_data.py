@@ -50,18 +50,19 @@ def is_right(question: Question, passage: Passage) -> bool:
     )
 
 
-def _lines(path: str) -> Iterator[Json]:
+def read_lines(path: str) -> Iterator[Json]:
+    """The records of a file of ../shared/data/retrieval."""
     with (DATA / "retrieval" / path).open(encoding="utf-8") as file:
         yield from map(json.loads, file)
 
 
 def _squad() -> Collection:
     """Every sixth question: 427 that have an answer and 422 that have none."""
-    questions = list(_lines("squad2_dev/questions.jsonl"))
+    questions = list(read_lines("squad2_dev/questions.jsonl"))
     answerable = [one for one in questions if one["answerable"]][::6]
     return Collection(
         "SQuAD 2.0",
-        {one["doc_id"]: one["text"] for one in _lines("squad2_dev/docs.jsonl")},
+        {one["doc_id"]: one["text"] for one in read_lines("squad2_dev/docs.jsonl")},
         tuple(
             Question(
                 one["question"], one["doc_id"], ((one["answers"][0]["start"], one["answers"][0]["end"]),)
@@ -75,14 +76,14 @@ def _squad() -> Collection:
 def _chunking_eval() -> Collection:
     return Collection(
         "Chunking evaluation",
-        {one["doc_id"]: one["text"] for one in _lines("chunking_eval/docs.jsonl")},
+        {one["doc_id"]: one["text"] for one in read_lines("chunking_eval/docs.jsonl")},
         tuple(
             Question(
                 one["question"],
                 one["doc_id"],
                 tuple((span["start"], span["end"]) for span in one["gold_spans"]),
             )
-            for one in _lines("chunking_eval/questions.jsonl")
+            for one in read_lines("chunking_eval/questions.jsonl")
         ),
     )
 
@@ -95,6 +96,6 @@ def _aws() -> Collection:
         {path: text for path, text in texts.items() if text.strip()},
         tuple(
             Question(one["question"], one["gold_docs"][0]["path"], ())
-            for one in _lines("aws_docs_qa/questions.jsonl")
+            for one in read_lines("aws_docs_qa/questions.jsonl")
         ),
     )

@@ -1,168 +1,204 @@
-"""Anchors: how fast a thousand are mapped onto newer text, how many are lost or misplaced, and how well
-misquoted text is located.
+"""Anchors: how many are sent to a wrong place, how many are dropped, beside what a plain search would do.
 
-Rebasing: anchors at random places of 1 MB, then random edits of it. Misplaced: at another place than the one
-the edits moved the words to; lost: stale although no edit touched the words. Locating: quotes of each length
-with one wrong character in twenty; foreign: the quote is found in another document, where its right words do
-not stand. Then the same for other limits of similarity than the one in use.
+*Rebasing*: anchors of random passages, then edits whose pieces are known, so that where each passage went is
+known by construction (`tests/edited_texts.py`). Wrong: at another place than its own. Lost: stale although no
+edit touched it. Baseline: the first place with the same words. Once all in one request, once each anchor
+alone, once with surroundings of 32 characters as another program may make them.
 
-    python -m benchmarks.anchors
+*Locating*: quotes of random passages, changed as models change them (`tests/misquotes.py`). Wrong: a place
+that is not the passage's, or any place for a quote that the text does not hold. Baselines: the first place
+with the same words, and a model's own offsets, here off by up to 40 characters in half of the cases.
+
+    python -m benchmarks.anchors [--quick]
 """
 
 from __future__ import annotations
 
-import random
-import re
 import sys
 import time
-from bisect import bisect_right
 from collections import Counter
-from dataclasses import dataclass
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Sequence
+from random import Random
 
 from benchmarks._retrieval_data import DATA
-from shared.text import quotes
-from shared.text.anchors import locate, make_anchor, rebase
-from shared.text.folding import fold
+from shared.text.anchors import locate, make_anchor
 from shared.text.positions import Utf16Text
+from shared.text.rebasing import Rebased, rebase
+from shared.types import Anchor, Position, Quote
+from tests.edited_texts import Edited, is_wrong, rearranged, rewritten, scattered
+from tests.misquotes import KINDS, Quoted, passage, stands_in
 
 ANCHORS = 1000
-SEEDS = range(101, 109)
-EDITS = (0, 1, 10, 100, 1000, 5000)
-INSERTED = ("", "x", "A whole new sentence here. ", "\n\n")
-LENGTHS = (12, 16, 25, 50, 120, 300)
-QUOTES = 500
-SIMILARITIES = (80.0, 84.0, 88.0, 90.0, 92.0, 95.0)
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+EDITS: tuple[tuple[Callable[[str, int, Random], Edited], int], ...] = (
+    (scattered, 10),
+    (scattered, 100),
+    (scattered, 1000),
+    (scattered, 5000),
+    (rearranged, 10),
+    (rearranged, 100),
+    (rearranged, 1000),
+    (rewritten, 100),
+)
+QUOTES = 400  # of each kind
+MEGABYTE = 1_000_000
+
+Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    start: int
-    end: int
-    inserted: str
+def with_32_characters(text: Utf16Text, span: Span) -> Anchor:
+    """An anchor as programs make it that do not ask whether its surroundings tell."""
+    start, end = span
+    content = text.text
+    return Anchor(
+        "old",
+        Position(text.to_utf16(start), text.to_utf16(end)),
+        Quote(content[start:end], content[max(0, start - 32) : start], content[end : end + 32]),
+    )
 
 
-def random_edits(text: str, count: int, chance: random.Random) -> list[Edit]:
-    edits: list[Edit] = []
-    for start in sorted(chance.sample(range(len(text)), count)):
-        if not edits or start >= edits[-1].end:
-            edits.append(Edit(start, min(len(text), start + chance.randrange(40)), chance.choice(INSERTED)))
-    return edits
+def own(text: Utf16Text, span: Span) -> Anchor:
+    return make_anchor(text, *span, content_hash="old", document_id=None)
 
 
-def applied(text: str, edits: list[Edit]) -> str:
-    starts = [0, *(edit.end for edit in edits)]
-    ends = [*(edit.start for edit in edits), len(text)]
-    inserted = [*(edit.inserted for edit in edits), ""]
-    return "".join(text[start:end] + new for start, end, new in zip(starts, ends, inserted, strict=True))
+def random_spans(text: str, count: int, chance: Random) -> list[Span]:
+    starts = (chance.randrange(len(text) - 80) for _ in range(count))
+    return [(start, start + chance.randrange(3, 80)) for start in starts]
 
 
-def rebase_counts(text: str, count: int, chance: random.Random) -> Counter[str]:
-    """Of ANCHORS: how many of each status, lost and misplaced; and the milliseconds it took."""
-    old = Utf16Text(text)
-    spans = [
-        (start, start + chance.randrange(3, 80)) for start in chance.sample(range(len(text) - 80), ANCHORS)
-    ]
-    anchors = [make_anchor(old, *span, content_hash="old", document_id=None) for span in spans]
-    edits = random_edits(text, count, chance)
-    new = Utf16Text(applied(text, edits))
-    began = time.perf_counter()
-    results = rebase(anchors, new, content_hash="new")
-    counts = Counter({"ms": round((time.perf_counter() - began) * 1000)})
-
-    starts = [edit.start for edit in edits]
-    shifts = [0, *accumulate(len(edit.inserted) - (edit.end - edit.start) for edit in edits)]
-    for (start, end), result in zip(spans, results, strict=True):
-        counts[result.status] += 1
-        before = bisect_right(starts, start)
-        touched = any(
-            edit.start < end and edit.end > start for edit in edits[max(0, before - 1) : before + 80]
-        )
-        if touched or bisect_right(starts, end - 1) > before:
-            continue
-        if result.anchor is None:
-            counts["lost"] += 1
-        else:
-            counts["misplaced"] += new.to_index(result.anchor.position.start) != start + shifts[before]
+def rebase_counts(
+    edited: Edited, spans: Sequence[Span], make: Callable[[Utf16Text, Span], Anchor], *, alone: bool
+) -> Counter[str]:
+    old, new, places = Utf16Text(edited.old), Utf16Text(edited.new), edited.places()
+    anchors = [make(old, span) for span in spans]
+    began = time.process_time()
+    groups = [[anchor] for anchor in anchors] if alone else [anchors]
+    results = [result for group in groups for result in rebase(group, new, content_hash="new")]
+    counts = Counter({"ms": round((time.process_time() - began) * 1000), "anchors": len(spans)})
+    for span, result in zip(spans, results, strict=True):
+        counts += _verdict(edited, places.of(*span), result)
+        if result.anchor:
+            counts["wrong"] += is_wrong(places, span, new.to_index(result.anchor.position.start))
+        first = new.text.find(edited.old[slice(*span)])
+        counts["naive"] += first >= 0
+        counts["naive wrong"] += first >= 0 and is_wrong(places, span, first)
     return counts
 
 
-def measure_rebase(name: str, text: str) -> None:
-    """One row for each number of edits, then all together over the seeds nothing was chosen by."""
-    columns = ("unchanged", "moved", "stale", "lost", "misplaced", "ms")
-    print(f"\n{name}: {ANCHORS} anchors in 1 MB\n  edits  " + "  ".join(f"{one:>9}" for one in columns))
-    for count in EDITS:
-        row = rebase_counts(text, count, random.Random(1))
-        print(f"  {count:5}  " + "  ".join(f"{row[one]:9}" for one in columns), flush=True)
+def _verdict(edited: Edited, true: int | None, result: Rebased) -> Counter[str]:
+    return Counter(
+        {
+            "sent": result.anchor is not None,
+            "lost": result.anchor is None and true is not None,
+            "kept": true is not None,
+        }
+    )
+
+
+def measure_rebasing(
+    name: str, text: str, edits: Sequence[tuple[Callable[[str, int, Random], Edited], int]]
+) -> int:
+    """Prints a row for each kind of edit and one for each way of asking; gives our anchors' wrong ones."""
+    print(f"\n{name}: {len(text):,} characters, {ANCHORS} anchors")
+    print(
+        f"{'edits':<26} {'sent':>6} {'wrong':>6} {'stale':>6} {'lost':>6}"
+        f" {'ms CPU':>6} {'find':>6} {'wrong':>6}"
+    )
+    totals = {way: Counter[str]() for way in ("together", "alone", "of 32 characters")}
+    for edit, count in edits:
+        chance = Random(f"{edit.__name__} {count}")
+        edited = edit(text, count, chance)
+        spans = random_spans(text, ANCHORS, chance)
+        row = rebase_counts(edited, spans, own, alone=False)
+        print(_row(f"{count} {edit.__name__}", row), flush=True)
+        totals["together"] += row
+        totals["alone"] += rebase_counts(edited, spans[: ANCHORS // 4], own, alone=True)
+        totals["of 32 characters"] += rebase_counts(edited, spans, with_32_characters, alone=False)
+    for way, total in totals.items():
+        print(_row(f"all {total['anchors']:,} {way}", total))
+    return totals["together"]["wrong"] + totals["alone"]["wrong"]
+
+
+def _row(name: str, counts: Counter[str]) -> str:
+    return (
+        f"{name:<26} {counts['sent']:>6} {counts['wrong']:>6} {counts['anchors'] - counts['sent']:>6}"
+        f" {counts['lost']:>6} {counts['ms']:>6} {counts['naive']:>6} {counts['naive wrong']:>6}"
+    )
+
+
+def measure_locating(texts: Sequence[Utf16Text], count: int) -> int:
+    """Prints a row for each kind of misquotation; gives the wrong places."""
+    print(f"\nLocating, {count} quotes of each kind of {len(texts)} documents")
+    print(
+        f"{'kind':<22} {'sent':>6} {'wrong':>6} {'dropped':>8} {'find':>6} {'wrong':>6} {'offsets wrong':>14}"
+    )
     total: Counter[str] = Counter()
-    for seed in SEEDS:
-        for count in EDITS[2:]:
-            total += rebase_counts(text, count, random.Random(seed))
-    found = ", ".join(f"{total[one]} {one}" for one in columns[2:5])
-    print(f"  {len(SEEDS)} other seeds, {len(SEEDS) * len(EDITS[2:]) * ANCHORS} anchors: {found}")
-
-
-def misquoted(quote: str, chance: random.Random) -> str:
-    letters = list(quote)
-    for _ in range(max(1, len(quote) // 20)):
-        place = chance.randrange(len(letters))
-        letters[place] = chance.choice((chance.choice(LETTERS), "", letters[place] + chance.choice(LETTERS)))
-    return "".join(letters)
-
-
-def a_quote(text: str, length: int, chance: random.Random) -> tuple[int, int]:
-    """Whole words, of at least `length` characters."""
-    while True:
-        start = chance.randrange(len(text) - 2 * length)
-        first, last = (
-            re.compile(r"\s\S").search(text, start),
-            re.compile(r"\S(?=\s)").search(text, start + length),
-        )
-        if first and last and last.end() - first.end() >= length - 1:
-            return first.end() - 1, last.end()
-
-
-def measure_locating(texts: list[Utf16Text], length: int, chance: random.Random) -> None:
-    counts: Counter[str] = Counter()
     began = time.perf_counter()
-    for _ in range(QUOTES):
+    for kind in KINDS:
+        counts = Counter[str]()
+        for text, quoted in _quotations(texts, kind, count):
+            counts += _located(text, quoted, Random(f"{kind} {quoted.span}"))
+        print(_locating_row(kind, counts), flush=True)
+        total += counts
+    print(_locating_row("all", total))
+    print(
+        f"{(time.perf_counter() - began) / total['quotes'] * 1000:.2f} ms a quote, the making of it included"
+    )
+    return total["wrong"]
+
+
+def _quotations(texts: Sequence[Utf16Text], kind: str, count: int) -> Iterator[tuple[Utf16Text, Quoted]]:
+    chance = Random(kind)
+    while count:
         text, other = chance.sample(texts, 2)
-        start, end = a_quote(text.text, length, chance)
-        quote = misquoted(text.text[start:end], chance)
-        counts[_verdict(locate(text, quote), (start, end))] += 1
-        stands_there = fold(text.text[start:end]) in other.folded.text
-        counts["foreign"] += not stands_there and locate(other, quote) is not None
-    taken = (time.perf_counter() - began) / QUOTES / 2
-    shares = "  ".join(f"{counts[name] / QUOTES:7.1%}" for name in ("right", "none", "elsewhere", "foreign"))
-    print(f"  {length:6}  {shares}   {taken * 1000:.2f} ms", flush=True)
+        span = passage(text.text, chance)
+        quoted = KINDS[kind](text.text, span, chance)
+        if quoted is None or (kind == "of another document" and stands_in(other.text, quoted.quote)):
+            continue
+        count -= 1
+        yield (other if kind == "of another document" else text), quoted
 
 
-def _verdict(found: tuple[int, int] | None, wanted: tuple[int, int]) -> str:
-    if found is None:
-        return "none"
-    return "right" if found[0] < wanted[1] and wanted[0] < found[1] else "elsewhere"
+def _located(text: Utf16Text, quoted: Quoted, chance: Random) -> Counter[str]:
+    found = locate(text, quoted.quote, prefix=quoted.prefix, suffix=quoted.suffix)
+    first = text.text.find(quoted.quote)
+    shift = chance.choice((0, chance.randrange(-40, 41)))
+    sent = (quoted.place[0] + shift, quoted.place[1] + shift) if quoted.place else None
+    return Counter(
+        {
+            "quotes": 1,
+            "sent": found is not None,
+            "wrong": found is not None and not quoted.is_at(found),
+            "find": first >= 0,
+            "find wrong": first >= 0 and not quoted.is_at((first, first + len(quoted.quote))),
+            "offsets wrong": sent is None
+            or text.text[slice(*sent)] != text.text[slice(*(quoted.place or (0, 0)))],
+        }
+    )
 
 
-def main() -> None:
+def _locating_row(name: str, counts: Counter[str]) -> str:
+    return (
+        f"{name:<22} {counts['sent']:>6} {counts['wrong']:>6} {counts['quotes'] - counts['sent']:>8}"
+        f" {counts['find']:>6} {counts['find wrong']:>6} {counts['offsets wrong']:>14}"
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 1 when an anchor was sent to a wrong place."""
     files = sorted((DATA / "markdown_corpus").rglob("*.md"))
     if not files:
-        sys.exit(f"SKIPPED: the benchmark's data is not at {DATA}")
-    texts = [file.read_text(encoding="utf-8") for file in files if file.parent.name == "rust-book"]
+        print(f"SKIPPED: the benchmark's data is not at {DATA}")
+        return 0
+    book = [file.read_text(encoding="utf-8") for file in files if file.parent.name == "rust-book"]
     guides = [file.read_text(encoding="utf-8") for file in files if "aws" in file.parts]
-    measure_rebase("The Rust book", "\n\n".join(texts)[:1_000_000])
-    measure_rebase("AWS guides, which repeat themselves", "\n\n".join(guides)[:1_000_000])
-    print("\nLocating misquoted text\n  length    right     none  elsewhere  foreign   a quote")
-    long = [Utf16Text(text) for text in texts if len(text) > 5000]
-    for length in LENGTHS:
-        measure_locating(long, length, random.Random(length))
-    in_use = quotes.MIN_SIMILARITY
-    for quotes.MIN_SIMILARITY in SIMILARITIES:
-        print(f"\nthe same from {quotes.MIN_SIMILARITY:.0f} %")
-        for length in LENGTHS:
-            measure_locating(long, length, random.Random(length))
-    quotes.MIN_SIMILARITY = in_use
+    quick = "--quick" in arguments
+    edits = EDITS[1:7:2] if quick else EDITS
+    wrong = measure_rebasing("The Rust book", "\n\n".join(book)[:MEGABYTE], edits)
+    wrong += measure_rebasing("AWS guides, which repeat themselves", "\n\n".join(guides)[:MEGABYTE], edits)
+    long = [Utf16Text(text) for text in book if len(text) > 5000]
+    wrong += measure_locating(long, QUOTES // 4 if quick else QUOTES)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

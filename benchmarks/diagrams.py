@@ -14,12 +14,14 @@ import json
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from shared.text.mermaid import DIAGRAM_TYPES, Graph, compile_mermaid, graph_from_json, graph_from_mermaid
-from tests.mermaid_graphs import DANGEROUS, random_graph
+from tests.mermaid_graphs import DANGEROUS, HOSTILE, random_graph
 from tests.mermaid_parser import MermaidParser
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data" / "mermaid" / "diagrams.jsonl"
@@ -58,10 +60,14 @@ class Tally:
         )
 
 
-def measure(parser: MermaidParser, diagram_type: str, count: int) -> Tally:
-    tally = Tally(graphs=count)
-    for number in range(count):
-        data = random_graph(Random(f"{diagram_type} {number}"), diagram_type)
+def generated(diagram_type: str, count: int) -> Iterator[dict[str, Any]]:
+    return (random_graph(Random(f"{diagram_type} {number}"), diagram_type) for number in range(count))
+
+
+def measure(parser: MermaidParser, graphs: Iterable[dict[str, Any]]) -> Tally:
+    tally = Tally()
+    for data in graphs:
+        tally.graphs += 1
         started = time.process_time()
         try:
             graph = graph_from_json(data)
@@ -78,7 +84,21 @@ def measure(parser: MermaidParser, diagram_type: str, count: int) -> Tally:
     return tally
 
 
-def naive_text(graph: Graph, data: dict[str, list[dict[str, str | None]]]) -> str:
+def hostile(diagram_type: str) -> Iterator[dict[str, Any]]:
+    """A graph for each text that tries to break out: in its title, ids, labels, members, groups and edges."""
+    for text in HOSTILE:
+        nodes = [
+            {"id": number + text, "label": text, "members": [text], "value": 1, "x": 0.5, "y": 0.5}
+            for number in ("", "1")
+        ]
+        edges = [{"from": text, "to": f"1{text}", "label": text}]
+        groups = [{"id": text, "label": text, "nodes": [text]}]
+        yield {
+            "diagram_type": diagram_type, "title": text, "nodes": nodes, "edges": edges, "groups": groups,
+        }  # fmt: skip
+
+
+def naive_text(graph: Graph, data: dict[str, Any]) -> str:
     """The labels as the model wrote them, in the lines that Mermaid's documentation shows."""
     labels = [node["label"] or node["id"] or "" for node in data["nodes"]]
     arrows = [(edge.source, edge.target, edge.label) for edge in graph.edges]
@@ -143,9 +163,11 @@ def main(arguments: list[str]) -> int:
     each = -(-int(arguments[0] if arguments else GRAPHS) // len(DIAGRAM_TYPES))
     parser = MermaidParser()
     print("type       graphs  refused  accepted  dangerous  naive accepted  naive dangerous  ms CPU")
-    tallies = {name: measure(parser, name, each) for name in DIAGRAM_TYPES}
-    for name, tally in tallies.items():
-        print(tally.row(name))
+    tallies: dict[str, Tally] = {}
+    every = (graph for name in DIAGRAM_TYPES for graph in hostile(name))
+    for name, graphs in (("hostile", every), *((name, generated(name, each)) for name in DIAGRAM_TYPES)):
+        tallies[name] = measure(parser, graphs)
+        print(tallies[name].row(name), flush=True)
     fields = ("graphs", "refused", "accepted", "dangerous", "naive_accepted", "naive_dangerous", "seconds")
     total = Tally(*(sum(getattr(tally, field) for tally in tallies.values()) for field in fields))
     print(total.row("all"))

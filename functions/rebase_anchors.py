@@ -38,8 +38,8 @@ async def _subject(request: Request, caller: Caller, body: RebaseAnchorsBody) ->
 
 
 def _rebased(body: RebaseAnchorsBody, subject: Subject) -> JsonObject:
-    from shared.text.anchors import rebase
     from shared.text.positions import Utf16Text
+    from shared.text.rebasing import rebase
 
     anchors = [
         Anchor(

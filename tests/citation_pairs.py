@@ -1,5 +1,7 @@
 """Claims with the passage each cites, labelled by hand: does the passage say it?
 
+FOUND are false ones that once got a citation in benchmarks/citations.py, told again about other things.
+
 The rules were tuned on DEVELOPMENT. UNSEEN was written afterwards, about other texts: at its first run 9 of
 14 true claims kept their citation and 1 of 18 false ones got one, before the rules of negation were mended.
 """
@@ -169,4 +171,46 @@ UNSEEN = (
     Pair(EDITOR, "Files under 10 MB open in read-only mode.", False),
     Pair(EDITOR, "Press Ctrl+P to save the file.", False),
     Pair(EDITOR, "All files open in read-only mode.", False),
+)
+
+TREATY = (
+    "In 1842 Norland ceded Westmark to the Republic, and many of its farmers soon left for the coast. "
+    "Some historians have argued that the treaty may have caused the famine. Port Ellen is the largest "
+    "town in the country and the second largest on the island. The Ferry Act of 1859, which the assembly "
+    "passed, was signed by governor Ida Brandt."
+)
+ALUMNI = (
+    "Well-known members include the chemist Tom Reyes, who worked in Lund, the writer Ana Okafor, the "
+    "builder of the first salt bridge and prize winner Kurt Olsen, and the singer Mia Brandt."
+)
+PROOF = (
+    "If the two classes are not equal, then the third is not equal to the first. The council is unable to "
+    "pass laws on matters that are reserved. The battle of Aker led Queen Sif, who had long refused, to "
+    "issue the edict of Tarn, which ended the tax on salt."
+)
+
+FOUND = (
+    Pair(TREATY, "In 1842 Westmark ceded Norland to the Republic.", False),
+    Pair(TREATY, "In 1842 Norland ceded Westmark to the Republic.", True),
+    Pair(
+        TREATY,
+        "In 1842 Norland ceded Westmark to the Republic, many of its farmers soon left for the coast, "
+        "and critics call it a failure.",
+        False,
+    ),
+    Pair(TREATY, "All historians have argued that the treaty may have caused the famine.", False),
+    Pair(TREATY, "Some historians have argued that the treaty caused the famine.", False),
+    Pair(
+        TREATY, "Port Ellen is the smallest town in the country and the second largest on the island.", False
+    ),
+    Pair(
+        TREATY,
+        "The Ferry Act of 1859, which the assembly passed, was signed by governor Ida Brandt, "
+        "and was sold to a bank in 1842.",
+        False,
+    ),
+    Pair(ALUMNI, "Tom Reyes built the first salt bridge.", False),
+    Pair(PROOF, "If the two classes are equal, then the third is not equal to the first.", False),
+    Pair(PROOF, "The council is not unable to pass laws on matters that are reserved.", False),
+    Pair(PROOF, "Queen Sif ended the tax on salt.", False),
 )

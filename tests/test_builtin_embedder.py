@@ -119,3 +119,12 @@ async def test_more_words_than_are_kept_do_no_harm(monkeypatch: pytest.MonkeyPat
 def embed_all(texts: list[str]) -> NDArray[float32]:
     embedder = BuiltinEmbedder()
     return embedder._vectors(texts)
+
+
+def test_the_similarity_of_two_texts_is_the_cosine_of_their_vectors() -> None:
+    embedder = BuiltinEmbedder()
+    same = embedder.similarity("The cache holds 64 entries.", "The cache holds 64 entries.")
+    alike = embedder.similarity("The cache holds 64 entries.", "64 entries are held by the cache.")
+    other = embedder.similarity("The cache holds 64 entries.", "Rivers flow to the sea.")
+    assert same == pytest.approx(1.0)
+    assert same > alike > 0.5 > other

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.ai.builtin_embedder import BuiltinEmbedder
 from shared.text.citations import (
     ABSTENTION,
     AnswerEvent,
@@ -23,7 +25,8 @@ from shared.text.citations import (
 from shared.text.claim_checks import Claim
 from shared.text.support import Passage
 from shared.types import Match
-from tests.citation_pairs import DEVELOPMENT, UNSEEN, Pair
+from tests.citation_cases import KINDS, LABELLED, RIGHT, Paragraph, case
+from tests.citation_pairs import DEVELOPMENT, FOUND, UNSEEN, Pair
 
 SQUAD = Path(__file__).parents[1].parent / "shared" / "data" / "retrieval" / "squad2_dev" / "docs.jsonl"
 
@@ -57,7 +60,7 @@ def accepted(pair: Pair) -> bool:
     return bool(check_answer(f"{pair.claim[:-1]} [1].", [match(pair.passage)]).citations)
 
 
-@pytest.mark.parametrize("pair", [*DEVELOPMENT, *UNSEEN], ids=lambda pair: pair.claim)
+@pytest.mark.parametrize("pair", [*DEVELOPMENT, *UNSEEN, *FOUND], ids=lambda pair: pair.claim)
 def test_a_claim_that_the_passage_does_not_make_gets_no_citation(pair: Pair) -> None:
     assert pair.supported or not accepted(pair)
 
@@ -90,6 +93,31 @@ def test_sentences_of_real_paragraphs_are_verified_and_changed_ones_are_not() ->
     assert kept > 200
     assert changed > 80
     assert cited_changed == 0
+
+
+def paragraphs() -> list[Paragraph]:
+    lines = SQUAD.read_text(encoding="utf-8").splitlines()
+    return [
+        Paragraph(document["title"], document["text"][one["start"] : one["end"]], (), ())
+        for document in map(json.loads, lines)
+        for one in document["paragraphs"]
+    ]
+
+
+@pytest.mark.skipif(not SQUAD.is_file(), reason=f"{SQUAD} is absent: a model's errors are not played over it")
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in (*LABELLED, "question answered")])
+def test_of_a_model_that_misbehaves_no_wrong_citation_is_sent(kind: str) -> None:
+    chance, source, similarity = Random(kind), paragraphs(), BuiltinEmbedder().similarity
+    made = (case(kind, source, chance) for _ in range(2000))
+    cases = list(islice((one for one in made if one), 12))
+    kept = 0
+    for one in cases:
+        found = check_answer(one.reply, [match(passage.text) for passage in one.passages], similarity)
+        numbers = {citation.marker for citation in found.citations}
+        assert numbers <= one.right, one.reply
+        kept += bool(numbers)
+    assert cases
+    assert kept >= len(cases) - 1 if kind in RIGHT else kept == 0
 
 
 # --- markers --------------------------------------------------------------------------------------

@@ -55,6 +55,11 @@ class BuiltinEmbedder:
         at_once = sum(map(len, texts)) <= _INLINE and "numpy" in sys.modules
         return self._vectors(texts) if at_once else await asyncio.to_thread(self._vectors, texts)
 
+    def similarity(self, one: str, other: str) -> float:
+        """The cosine of two texts' vectors: 1 for the same words. At once, and without a request."""
+        first, second = self._vectors([one, other])
+        return float(first @ second)
+
     def _vectors(self, texts: Sequence[str]) -> NDArray[float32]:
         import numpy as np
 

@@ -189,7 +189,7 @@ class CitationChecker:
             for number, passage in passages.items()
             if (evidence := passage.evidence(claim, self._similarity))
         }
-        return alone or (jointly(claim, passages) if len(passages) > 1 else {})
+        return alone or (jointly(claim, passages, self._similarity) if len(passages) > 1 else {})
 
     def _passage(self, number: int) -> Passage:
         if number not in self._passages:

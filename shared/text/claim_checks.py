@@ -4,7 +4,7 @@ Words must be there: all of five or fewer content words, four fifths of more, by
 the headings count for at most half. Every number, name and identifier, and the first content word (the
 subject, mostly), must be among them. Nothing may contradict: a negation or hedge on one side only, a word of
 opposite meaning, swapped roles ("A pays B"), numbers that belong to something else there, and a stronger
-claim ("all", "only", "never") than the sentences make.
+claim ("all", "only", "never") than the sentences make; see also `claim_relations`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, pairwise, takewhile
 
+from shared.text.claim_relations import (
+    drops_hedge,
+    generalises,
+    is_scattered,
+    leaves_clause_open,
+    swaps_names,
+    takes_from_another,
+    turns_a_word,
+)
 from shared.text.terms import OPPOSITES, STRONG_GROUPS, Terms, Token, tokens, unprefixed
 
 COVERAGE = 0.8  # share of content words, for claims of more than `_ALL_OF`
-LENIENT_COVERAGE = 0.5  # where a similarity of the texts must agree too
 QUOTED_WORDS = 3  # a quotation of so many words must stand in the passage as it is
 _SHARED_START = 4  # letters
 _ALL_OF = 5  # content words; shorter claims need every one
@@ -65,10 +73,11 @@ class Claim:
         rest = tuple(Claim(text, self.listed, subjects) for text in texts[1:])
         return (first, *rest) if rest and all(len(one.terms.keys) > 1 for one in (first, *rest)) else ()
 
-    def needed(self, share: float = COVERAGE) -> int:
+    @property
+    def needed(self) -> int:
         """How many different content words must be found."""
         count = len(self.terms.keys)
-        return count if count <= _ALL_OF else math.ceil(count * share)
+        return count if count <= _ALL_OF else math.ceil(count * COVERAGE)
 
     def hits(self, terms: Terms) -> frozenset[str]:
         """Which content words stand there, themselves or as what they negate or are negated by."""
@@ -116,19 +125,21 @@ def chained(parts: Sequence[Terms]) -> Terms:
 # --- what must be there ---------------------------------------------------------------------------
 
 
-def falls_short(claim: Claim, window: Window, *, lenient: bool = False) -> bool:
+def falls_short(claim: Claim, window: Window) -> bool:
     """Whether the window lacks words that the claim needs."""
     terms = claim.terms
     own = frozenset[str]().union(*(claim.hits(part) for part in window.parts))
     found = own | claim.hits(window.context)
-    needed = claim.needed(LENIENT_COVERAGE if lenient else COVERAGE)
-    if len(found) < needed or len(own) * 2 < needed or (len(terms.keys) < 2 and not claim.listed):
+    if len(found) < claim.needed or len(own) * 2 < claim.needed or (len(terms.keys) < 2 and not claim.listed):
         return True
     return (
         not terms.numbers <= window.terms.numbers | window.context.numbers
         or not terms.names <= window.keys
+        or not {token.key for token in terms.content if len(token.word) == 1} <= window.keys
         or not _names_subject(claim, window, found)
         or _overstates(terms, window.terms)
+        or leaves_clause_open(terms, found)
+        or is_scattered(terms, window.terms)
     )
 
 
@@ -139,7 +150,8 @@ def _names_subject(claim: Claim, window: Window, found: frozenset[str]) -> bool:
 
 
 def _overstates(claim: Terms, window: Terms) -> bool:
-    return any(claim.words & group and not window.words & group for group in STRONG_GROUPS)
+    strong = any(claim.words & group and not window.words & group for group in STRONG_GROUPS)
+    return strong or generalises(claim, window)
 
 
 # --- what may not be there ------------------------------------------------------------------------
@@ -151,7 +163,7 @@ def contradicts(claim: Claim, window: Window) -> bool:
     return (
         _differs_in_negation(terms, window)
         or _says_the_opposite(terms, other)
-        or _drops_hedge(terms, other)
+        or drops_hedge(terms, other)
         or _swaps_roles(terms, other)
         or _swaps_numbers(terms, other)
         or _replaces(terms, window)
@@ -195,14 +207,8 @@ def _affirms(key: str, window: Terms, nearest: Terms) -> bool:
 def _says_the_opposite(claim: Terms, window: Terms) -> bool:
     here, there = claim.words | claim.keys, window.words | window.keys
     return any(
-        word not in there and not (OPPOSITES[word] & there).issubset(here)
-        for word in here
-        if word in OPPOSITES
+        word not in there and not OPPOSITES[word].isdisjoint(there) for word in here if word in OPPOSITES
     )
-
-
-def _drops_hedge(claim: Terms, window: Terms) -> bool:
-    return not claim.hedges and bool(claim.keys & window.hedged)
 
 
 def _swaps_roles(claim: Terms, window: Terms) -> bool:
@@ -263,6 +269,8 @@ def _owners(terms: Terms, single: set[str]) -> dict[str, str]:
 def _replaces(claim: Terms, window: Window) -> bool:
     """Whether the claim is a sentence of the window with something of another sentence put into it."""
     nearest = max(window.parts, key=lambda part: len(claim.keys & part.keys))
+    if swaps_names(claim, nearest) or takes_from_another(claim, nearest) or turns_a_word(claim, nearest):
+        return True
     strange = claim.keys - nearest.keys - window.context.keys
     left = nearest.keys - claim.keys
     if strange & claim.numbers and left & nearest.numbers:

@@ -1,26 +1,28 @@
 """Finding the place a quotation means, or none. Never a guess.
 
 A quote is looked for in three ways, each only where the one before found nothing: word for word;
-without regard to what a quotation loses (`folding`); and with a few wrong characters. What it finds
-is the document's own span. Several equally good places are told apart by the text around them, then by
-nearness to a known place; where neither decides, there is none.
+without regard to what a quotation loses (`folding`); and with a few wrong characters in words that are
+otherwise the same, so that no word, number or "not" has come or gone. What it finds is the document's own
+span. Several equally good places are told apart by the text around them, then by nearness to a known place;
+where neither decides, there is none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.text.boundaries import splits_word
 from shared.text.folding import fold
 from shared.text.positions import Utf16Text
+from shared.text.terms import NEGATORS, OPPOSITES, stem, unprefixed
 
 Span = tuple[int, int]
 
 MAX_OCCURRENCES = 1000  # of one quote; more are told apart by their surroundings or not at all
-MIN_FUZZY_LENGTH = 12  # characters, folded: shorter quotes resemble too much
-MIN_SIMILARITY = 90.0  # percent, see docs/retrieval.md
+MIN_FUZZY_LENGTH = 20  # characters, folded: shorter quotes resemble too much
+MIN_SIMILARITY = 90.0  # percent, see docs/quality.md
 _AMBIGUITY = 4.0  # percent by which the best place must beat the next
 _MIN_CONTEXT = 4  # characters of surroundings by which one place must beat the next
 _SEEDS = 24  # words of the quote that are looked for
@@ -34,6 +36,9 @@ _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U
 _SEED = re.compile(rf"[{_UNSPACED}]{{1,4}}|[^\W{_UNSPACED}]+")
 _TOKEN = re.compile(rf"[^\W{_UNSPACED}]+|\S")
 _NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"\w+")
+_ARTICLES = frozenset(("a", "an", "the"))
+_LETTERS_A_SLIP = 6  # of the words that differ; a single word may have one slip, a single letter none
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +62,17 @@ def locate(
     if not quote.strip():
         return None
     known = _Surroundings(fold(prefix), fold(suffix), near)
-    found = _verbatim(text, quote) or _verbatim(text, quote.strip()) or _folded(text, quote)
+    found = _verbatim(text, quote, known) or _verbatim(text, quote.strip(), known) or _folded(text, quote)
     if found:
         return _the_one(text.text, found, known)
     return _resembling(text, fold(quote), known)
 
 
-def _verbatim(text: Utf16Text, quote: str) -> list[Span]:
+def _verbatim(text: Utf16Text, quote: str, known: _Surroundings) -> list[Span]:
+    """Whole words before parts of words, unless more is known than the quote."""
     spans = [(start, start + len(quote)) for start in _occurrences(text.text, quote)]
+    if (known.prefix or known.suffix) and len(spans) <= MAX_OCCURRENCES:
+        return spans
     return _whole_words(text.text, spans) or spans
 
 
@@ -150,12 +158,16 @@ def _resembling(text: Utf16Text, quote: str, known: _Surroundings) -> Span | Non
         aligned = _aligned(text.folded.text, quote, place)
         if aligned:
             span, score = aligned
-            scored[text.folded.source(*span)] = score
+            scored[span] = score
     if not scored:
         return None
     best = max(scored.values())
-    close = [span for span, score in scored.items() if score > best - _AMBIGUITY]
-    return _the_one(text.text, _apart(close, scored), known)
+    close = _apart([span for span, score in scored.items() if score > best - _AMBIGUITY], scored)
+    the_one = _the_one(text.text, [text.folded.source(*span) for span in close], known)
+    for span in close:
+        if text.folded.source(*span) == the_one:
+            return the_one if _says_the_same(quote, text.folded.text[slice(*span)]) else None
+    return None
 
 
 def _apart(spans: list[Span], scored: dict[Span, float]) -> list[Span]:
@@ -235,6 +247,50 @@ def _best_words(window: str, quote: str, rough: Span, offset: int) -> tuple[Span
     if _NUMBER.findall(quote) != _NUMBER.findall(window[start:end]):
         return None
     return (start + offset, end + offset), score
+
+
+def _says_the_same(quote: str, found: str) -> bool:
+    """Whether the words are the same but for slips: no other word, number or negation has come or gone."""
+    from rapidfuzz.distance import Levenshtein
+
+    if _negations(quote) != _negations(found):
+        return False
+    here, there = _WORD.findall(quote), _WORD.findall(found)
+    at, beside = 0, 0
+    for block in Levenshtein.opcodes(here, there).as_matching_blocks():  # the last is empty, at the ends
+        if not _is_slip(here[at : block.a], there[beside : block.b]):
+            return False
+        at, beside = block.a + block.size, block.b + block.size
+    return True
+
+
+def _negations(text: str) -> int:
+    return sum(word in NEGATORS for word in _WORD.findall(text)) + text.count("n't")
+
+
+def _is_slip(here: Sequence[str], there: Sequence[str]) -> bool:
+    """Whether words are the others with letters mistaken, parted or joined, and not words that look alike.
+
+    An article more or less says nothing else.
+    """
+    if any(_are_opposite(word, beside) for word in here for beside in there):
+        return False
+    bare = ("".join(word for word in words if word not in _ARTICLES) for words in (here, there))
+    return _look_alike("".join(here), "".join(there)) or _look_alike(*bare)
+
+
+def _look_alike(one: str, other: str) -> bool:
+    from rapidfuzz.distance import OSA
+
+    longer = max(len(one), len(other))
+    return OSA.distance(one, other) <= max(min(1, longer - 1), longer // _LETTERS_A_SLIP)
+
+
+def _are_opposite(one: str, other: str) -> bool:
+    """Whether one word means the contrary of the other: enable and disable, mutable and immutable."""
+    here, there = {one, stem(one)}, {other, stem(other)}
+    contrary = unprefixed(one).union(*(OPPOSITES[word] for word in here if word in OPPOSITES))
+    return not contrary.isdisjoint(there) or not unprefixed(other).isdisjoint(here)
 
 
 def _closest(places: list[int], wanted: int) -> list[int]:

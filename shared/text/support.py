@@ -15,8 +15,6 @@ from itertools import accumulate, chain, pairwise
 from typing import Literal, TypeAlias
 
 from shared.text.claim_checks import (
-    COVERAGE,
-    LENIENT_COVERAGE,
     Claim,
     Window,
     chained,
@@ -29,7 +27,7 @@ from shared.text.terms import CONDITIONS, Terms, tokens
 Support: TypeAlias = Literal["verified", "paraphrase"]
 Similarity: TypeAlias = Callable[[str, str], float]  # of two texts, such as a cosine of their vectors
 
-SIMILARITY = 0.6  # what a similarity must reach where one is given
+SIMILARITY = 0.6  # what a similarity must reach where one is given, see docs/quality.md
 VERBATIM_WORDS = 3  # so many words in a row are a quotation, though nobody marked it
 _WINDOW = 3  # sentences
 
@@ -109,24 +107,26 @@ class Passage:
         return max(windows, key=lambda window: len(claim.terms.keys & window.keys), default=None)
 
     def _supporting(self, claim: Claim, similarity: Similarity | None) -> tuple[Window | None, bool]:
-        """The shortest window that supports the claim and holds no shorter one that contradicts it.
+        """The shortest window that supports the claim, and that no nearer one and none in it contradicts.
 
         Also whether any contradicts it.
         """
-        lenient = similarity is not None
         contradicting: list[Window] = []
-        for window in self._windows(claim, claim.needed(LENIENT_COVERAGE if lenient else COVERAGE)):
+        supporting: Window | None = None
+        for window in self._windows(claim, claim.needed):
             if any(window.start <= other.start and other.end <= window.end for other in contradicting):
                 continue
-            if falls_short(claim, window, lenient=lenient):
+            if falls_short(claim, window):
                 continue
             if contradicts(claim, window):
                 contradicting.append(window)
-            elif similarity is None or similarity(claim.text, self._text_of(window)) >= SIMILARITY:
-                return window, bool(contradicting)
-        return None, bool(contradicting)
+            elif supporting is None and is_alike(claim, self.text_of(window), similarity):
+                supporting = window
+        if supporting and any(_nearness(claim, one) > _nearness(claim, supporting) for one in contradicting):
+            supporting = None
+        return supporting, bool(contradicting)
 
-    def _text_of(self, window: Window) -> str:
+    def text_of(self, window: Window) -> str:
         return self.text[window.start : window.end]
 
     def _windows(self, claim: Claim, needed: int) -> Iterator[Window]:
@@ -142,7 +142,14 @@ class Passage:
                     yield Window(part[0][0], part[-1][1], parts, self.context)
 
 
-def jointly(claim: Claim, passages: Mapping[int, Passage]) -> dict[int, Evidence]:
+def is_alike(claim: Claim, text: str, similarity: Similarity | None) -> bool:
+    """Whether the claim is alike enough to what supports it by its words, where that is asked."""
+    return similarity is None or similarity(claim.text, text) >= SIMILARITY
+
+
+def jointly(
+    claim: Claim, passages: Mapping[int, Passage], similarity: Similarity | None = None
+) -> dict[int, Evidence]:
     """Where no passage supports a claim alone: those that do so together, each with a part of its own."""
     if any(
         all(passage.place(words, quoted=True) is None for passage in passages.values())
@@ -156,6 +163,9 @@ def jointly(claim: Claim, passages: Mapping[int, Passage]) -> dict[int, Evidence
         return {}
     if any(contradicts(claim, window) for window in best.values()):
         return {}
+    texts = " ".join(passages[index].text_of(window) for index, window in best.items())
+    if not is_alike(claim, texts, similarity):
+        return {}
     shares = {index: claim.terms.keys & window.terms.keys for index, window in best.items()}
     own = {
         index
@@ -165,6 +175,10 @@ def jointly(claim: Claim, passages: Mapping[int, Passage]) -> dict[int, Evidence
     return {
         index: Evidence("paraphrase", best[index].start, best[index].end) for index in best if index in own
     }
+
+
+def _nearness(claim: Claim, window: Window) -> int:
+    return len(claim.terms.keys & window.terms.keys)
 
 
 def _hang_together(parts: Sequence[Terms]) -> bool:
