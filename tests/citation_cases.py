@@ -265,9 +265,18 @@ def _changed(change: Callable[[str, Paragraph, Random], str]) -> Maker:
         sentence = _sentence(wanted, chance)
         changed = change(sentence, wanted, chance) if sentence else ""
         stands = any(changed.rstrip(".") in one.text for one in passages)
-        return None if changed == (sentence or "") or stands else (_cited(changed, number), [])
+        if not sentence or changed == sentence or stands or _said_beside(changed, sentence, wanted):
+            return None
+        return _cited(changed, number), []
 
     return made
+
+
+def _said_beside(changed: str, sentence: str, paragraph: Paragraph) -> bool:
+    """Whether another sentence nearly says what this one was changed to, so that it may be true."""
+    words = set(re.findall(r"\w+", changed.lower()))
+    others = re.split(r"(?<=[.!?])\s+", paragraph.text.replace(sentence, " "))
+    return any(len(words & set(re.findall(r"\w+", one.lower()))) >= 0.8 * len(words) for one in others)
 
 
 def _another_number(sentence: str, paragraph: Paragraph, chance: Random) -> str:

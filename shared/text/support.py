@@ -27,7 +27,7 @@ from shared.text.terms import CONDITIONS, Terms, tokens
 Support: TypeAlias = Literal["verified", "paraphrase"]
 Similarity: TypeAlias = Callable[[str, str], float]  # of two texts, such as a cosine of their vectors
 
-SIMILARITY = 0.6  # what a similarity must reach where one is given, see docs/quality.md
+SIMILARITY = 0.65  # what a similarity must reach where one is given, see docs/quality.md
 VERBATIM_WORDS = 3  # so many words in a row are a quotation, though nobody marked it
 _WINDOW = 3  # sentences
 
