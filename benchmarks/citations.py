@@ -7,7 +7,10 @@ alone, without vectors; the model's markers passed on as they are; the passage n
 "another answer" and "unanswerable" state a question with a name of its passage that people did not label as
 its answer. What words and these vectors cannot tell of them is reported and does not fail the run.
 
-    python -m benchmarks.citations [CASES]    # of each kind and set, default: 100
+    python -m benchmarks.citations [CASES [SEED]]    # of each kind and set, default: 100 measured
+
+The rules and the cosine were chosen with the default seed in sight: another seed gives cases that nobody has
+looked at.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ from shared.types import DocumentKind, Match
 from tests.citation_cases import KINDS, LABELLED, RIGHT, Case, Paragraph, case
 
 CASES = 100
+SEED = "measured"
 GUIDES = 150  # files of each of the Markdown sets
 _TRIES = 40  # for each case: not every sentence has a number, a name, …
 
@@ -72,8 +76,8 @@ def nearest(made: Case, similarity: Callable[[str, str], float]) -> int:
     return max(numbers, key=lambda number: similarity(made.reply, made.passages[number - 1].text))
 
 
-def measure(kind: str, paragraphs: Sequence[Paragraph], count: int) -> Counter[str]:
-    chance, similarity = Random(f"measured: {kind}"), BuiltinEmbedder().similarity
+def measure(kind: str, paragraphs: Sequence[Paragraph], count: int, seed: str) -> Counter[str]:
+    chance, similarity = Random(f"{seed}: {kind}"), BuiltinEmbedder().similarity
     counts: Counter[str] = Counter()
     for _ in range(count * _TRIES):
         made = case(kind, paragraphs, chance)
@@ -114,6 +118,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"SKIPPED: the benchmark's data is not at {DATA}")
         return 0
     count = int(arguments[0]) if arguments else CASES
+    seed = arguments[1] if len(arguments) > 1 else SEED
     wrong = 0
     for name, paragraphs in (("SQuAD 2.0", squad()), ("guides and long documents", guides())):
         print(
@@ -126,7 +131,7 @@ def main(arguments: Sequence[str]) -> int:
             "labelled wrong": Counter[str](),
         }
         for kind in KINDS:
-            counts = measure(kind, paragraphs, count)
+            counts = measure(kind, paragraphs, count, seed)
             if counts["cases"]:
                 print(row(kind, counts), flush=True)
                 group = (
