@@ -3,7 +3,9 @@
 *Rebasing*: anchors of random passages, then edits whose pieces are known, so that where each passage went is
 known by construction (`tests/edited_texts.py`). Wrong: at another place than its own. Lost: stale although no
 edit touched it. Baseline: the first place with the same words. Once all in one request, once each anchor
-alone, once with surroundings of 32 characters as another program may make them.
+alone, once with surroundings of 32 characters as another program may make them, once as an answer cites: the
+text is a document in the embedded database, questions are asked in its own words, and the anchors are those
+of places in the passages found; beside them the same made from their passages alone.
 
 *Locating*: quotes of random passages, changed as models change them (`tests/misquotes.py`). Wrong: a place
 that is not the passage's, or any place for a quote that the text does not hold. Baselines: the first place
@@ -14,17 +16,31 @@ with the same words, and a model's own offsets, here off by up to 40 characters 
 
 from __future__ import annotations
 
+import asyncio
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from random import Random
+from typing import Any
 
 from benchmarks._retrieval_data import DATA
+from shared.ai.builtin_embedder import BuiltinEmbedder
+from shared.store.embedded import EmbeddedServer
+from shared.store.migrate import migrate
+from shared.store.postgres import PostgresTransport
+from shared.store.store import Store
+from shared.tasks.answers import Enquiry, citation_json
+from shared.tasks.asking import Call
+from shared.tasks.sources import Sources
 from shared.text.anchors import locate, make_anchor
+from shared.text.citations import CheckedCitation
 from shared.text.positions import Utf16Text
 from shared.text.rebasing import Rebased, rebase
-from shared.types import Anchor, Position, Quote
+from shared.types import LOCAL_CALLER, Anchor, DocumentKind, Position, Quote, Task
 from tests.edited_texts import Edited, is_wrong, rearranged, rewritten, scattered
 from tests.misquotes import KINDS, Quoted, passage, stands_in
 
@@ -41,6 +57,10 @@ EDITS: tuple[tuple[Callable[[str, int, Random], Edited], int], ...] = (
 )
 QUOTES = 400  # of each kind
 MEGABYTE = 1_000_000
+QUESTION = 100  # characters of a document's own words
+UNDURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+OURS = ("together", "alone", "cited", "cited, alone")
+WAYS = (*OURS, "of the passage", "of 32 characters")
 
 Span = tuple[int, int]
 
@@ -66,10 +86,9 @@ def random_spans(text: str, count: int, chance: Random) -> list[Span]:
 
 
 def rebase_counts(
-    edited: Edited, spans: Sequence[Span], make: Callable[[Utf16Text, Span], Anchor], *, alone: bool
+    edited: Edited, spans: Sequence[Span], anchors: Sequence[Anchor], *, alone: bool = False
 ) -> Counter[str]:
-    old, new, places = Utf16Text(edited.old), Utf16Text(edited.new), edited.places()
-    anchors = [make(old, span) for span in spans]
+    new, places = Utf16Text(edited.new), edited.places()
     began = time.process_time()
     groups = [[anchor] for anchor in anchors] if alone else [anchors]
     results = [result for group in groups for result in rebase(group, new, content_hash="new")]
@@ -94,28 +113,90 @@ def _verdict(edited: Edited, true: int | None, result: Rebased) -> Counter[str]:
     )
 
 
+async def enquiries_about(text: str) -> list[Enquiry]:
+    """What the service finds in a document of this text for questions in its own words: ANCHORS passages."""
+    with tempfile.TemporaryDirectory(prefix="marginalia-") as folder:
+        server = EmbeddedServer(Path(folder), settings=UNDURABLE)
+        url = await server.start()
+        await migrate(url)
+        store = Store(PostgresTransport(url))
+        try:
+            return await _ask_about(text, store)
+        finally:
+            await store.close()
+            await server.stop()
+
+
+async def _ask_about(text: str, store: Store) -> list[Enquiry]:
+    call, sources, chance = Call("benchmark", LOCAL_CALLER), Sources(store, BuiltinEmbedder()), Random("ask")
+    await store.put_document(
+        call.caller, document_id="text", title=None, kind=DocumentKind.MARKDOWN, content=text
+    )
+    await sources.make_searchable(call, ["text"])
+    enquiries: list[Enquiry] = []
+    while sum(len(enquiry.matches) for enquiry in enquiries) < ANCHORS:
+        start = chance.randrange(len(text) - QUESTION)
+        question = text[start : start + QUESTION]
+        found = await sources.passages(call, Task.QA, question, ["text"])
+        enquiries.append(Enquiry(question, question, (), found))
+    return enquiries
+
+
+def cited_places(
+    text: str, enquiries: Sequence[Enquiry], chance: Random
+) -> list[tuple[Span, Anchor, Anchor]]:
+    """A random place in each passage found, its anchor as it is cited, and as made without the document."""
+    whole = Utf16Text(text)
+    cited: list[tuple[Span, Anchor, Anchor]] = []
+    for enquiry in enquiries:
+        alone = replace(enquiry, found=replace(enquiry.found, texts={}))
+        for index, match in enumerate(enquiry.matches):
+            start = chance.randrange(max(1, len(match.text) - 80))
+            end = min(len(match.text), start + chance.randrange(3, 80))
+            citation = CheckedCitation(index + 1, index, start, end, "verified")
+            first = whole.to_index(match.start)
+            cited.append(((first + start, first + end), _cited(citation, enquiry), _cited(citation, alone)))
+    return cited[:ANCHORS]
+
+
+def _cited(citation: CheckedCitation, enquiry: Enquiry) -> Anchor:
+    """A citation's anchor as it comes back to be mapped on."""
+    sent: Any = citation_json(citation, enquiry)["anchor"]
+    position, quote = Position(**sent["position"]), Quote(**sent["quote"])
+    return Anchor(sent["content_hash"], position, quote, sent["document_id"])
+
+
 def measure_rebasing(
     name: str, text: str, edits: Sequence[tuple[Callable[[str, int, Random], Edited], int]]
 ) -> int:
     """Prints a row for each kind of edit and one for each way of asking; gives our anchors' wrong ones."""
+    enquiries = asyncio.run(enquiries_about(text))
     print(f"\n{name}: {len(text):,} characters, {ANCHORS} anchors")
     print(
         f"{'edits':<26} {'sent':>6} {'wrong':>6} {'stale':>6} {'lost':>6}"
         f" {'ms CPU':>6} {'find':>6} {'wrong':>6}"
     )
-    totals = {way: Counter[str]() for way in ("together", "alone", "of 32 characters")}
+    totals = {way: Counter[str]() for way in WAYS}
+    old = Utf16Text(text)
     for edit, count in edits:
         chance = Random(f"{edit.__name__} {count}")
         edited = edit(text, count, chance)
         spans = random_spans(text, ANCHORS, chance)
-        row = rebase_counts(edited, spans, own, alone=False)
+        few = ANCHORS // 4
+        anchors = [own(old, span) for span in spans]
+        row = rebase_counts(edited, spans, anchors)
         print(_row(f"{count} {edit.__name__}", row), flush=True)
         totals["together"] += row
-        totals["alone"] += rebase_counts(edited, spans[: ANCHORS // 4], own, alone=True)
-        totals["of 32 characters"] += rebase_counts(edited, spans, with_32_characters, alone=False)
+        totals["alone"] += rebase_counts(edited, spans[:few], anchors[:few], alone=True)
+        anchors = [with_32_characters(old, span) for span in spans]
+        totals["of 32 characters"] += rebase_counts(edited, spans, anchors)
+        spans, cited, of_passages = map(list, zip(*cited_places(text, enquiries, chance), strict=True))
+        totals["cited"] += rebase_counts(edited, spans, cited)
+        totals["cited, alone"] += rebase_counts(edited, spans[:few], cited[:few], alone=True)
+        totals["of the passage"] += rebase_counts(edited, spans, of_passages)
     for way, total in totals.items():
         print(_row(f"all {total['anchors']:,} {way}", total))
-    return totals["together"]["wrong"] + totals["alone"]["wrong"]
+    return sum(totals[way]["wrong"] for way in OURS)
 
 
 def _row(name: str, counts: Counter[str]) -> str:

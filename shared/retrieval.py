@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shared.errors import AllProvidersFailed, ProviderTimeout
 from shared.settings import BUILTIN_EMBEDDER
+from shared.text.positions import Utf16Text
 from shared.types import Caller, Match
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 COUNT = 8  # passages, see docs/retrieval.md
 MAX_QUERY = 8000  # characters that are looked for
+_LONG = 100_000  # characters of texts whose places are counted in a thread
 
 # Measured: higher ones lose what misspelt questions ask for. Of a model that was not measured everything may
 # be found.
@@ -45,6 +48,8 @@ class Retrieved:
     matches: tuple[Match, ...]
     stale_chunks: int  # stood aside, since their document has changed after they were cut
     embedded: bool  # False: found by words alone, the query has no vector
+    # by content_hash: of the documents found, as far as they were asked for
+    texts: Mapping[str, Utf16Text] = field(default_factory=dict)
 
 
 async def retrieve(
@@ -55,11 +60,13 @@ async def retrieve(
     query: str,
     document_ids: Sequence[str] | None,
     count: int = COUNT,
+    text_bytes: int = 0,
     context: CallContext,
 ) -> Retrieved:
     """The `count` best passages of these documents; None: of all that the caller may read.
 
-    Where the query cannot be embedded, words alone decide. Raises StoreUnavailable.
+    The whole texts of as many of their documents come along, best first, as have no more than `text_bytes`
+    (UTF-8) together. Where the query cannot be embedded, words alone decide. Raises StoreUnavailable.
     """
     query = query[:MAX_QUERY].replace("\0", " ")
     vector = await _query_vector(embedder, query, context)
@@ -71,8 +78,18 @@ async def retrieve(
         document_ids=document_ids,
         match_threshold=threshold(embedder.model),
         match_count=count,
+        text_bytes=text_bytes,
     )
-    return Retrieved(found.matches, found.stale_chunks, embedded=vector is not None)
+    texts = await with_places(found.texts)
+    return Retrieved(found.matches, found.stale_chunks, embedded=vector is not None, texts=texts)
+
+
+async def with_places(texts: Mapping[str, str]) -> dict[str, Utf16Text]:
+    """Texts whose UTF-16 places have been counted, so that asking for one takes no time."""
+    counted = {content_hash: Utf16Text(text) for content_hash, text in texts.items()}
+    if sum(map(len, texts.values())) > _LONG:
+        await asyncio.to_thread(lambda: [text.to_index(text.utf16_length) for text in counted.values()])
+    return counted
 
 
 def is_weak(question: str, matches: Sequence[Match], model: str) -> bool:

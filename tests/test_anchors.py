@@ -228,6 +228,62 @@ def test_a_paragraph_may_leave_its_neighbours_when_nothing_of_it_stays() -> None
     assert [result.status for result in results] == ["unchanged", "moved", "moved"]
 
 
+LONG_TWIN = (
+    "Open the cover and look for the lamp. Press the red key until the lamp goes out, "
+    "then let it go and wait for the tone. Close the cover again, and note the time.\n"
+)
+
+
+def of_32_characters(content: str, quote: str) -> Anchor:
+    """The first place with these words, as a program makes an anchor that does not ask whether it tells."""
+    start = content.index(quote)
+    end = start + len(quote)
+    surroundings = content[max(0, start - 32) : start], content[end : end + 32]
+    return Anchor("old", Position(start, end), Quote(quote, *surroundings), "doc")
+
+
+@pytest.mark.parametrize(
+    ("edited", "instead"),
+    [
+        ("until the lamp goes out", "while the lamp is on"),  # in the quote
+        ("until the lamp goes out, then let", "while it is on, then let"),  # in the quote, and after it
+        ("the red key until the lamp", "a lamp"),  # in the quote, and before it
+        ("wait for the tone", "go away"),  # after it
+    ],
+)
+def test_an_anchor_that_two_places_fit_does_not_go_to_the_twin_of_the_one_that_was_edited(
+    edited: str, instead: str
+) -> None:
+    far = "".join(f"Line {number} between the two.\n" for number in range(20))
+    old = f"The first of all lines.\n{LONG_TWIN}{far}{LONG_TWIN}The last of all lines."
+    first, last = anchor_on(old, "first of all"), anchor_on(old, "last of all")
+    anchor = of_32_characters(old, "key until the lamp goes out")
+    assert old.count(anchor.quote.prefix + anchor.quote.exact + anchor.quote.suffix) == 2
+    new = old.replace(edited, instead, 1)
+    results = rebase([first, anchor, last], Utf16Text(new), content_hash="new")
+    assert results[1].anchor is None or results[1].anchor.position.start < new.index("Line 0")
+    assert [results[0].status, results[2].status] == ["unchanged", "moved"]
+
+
+def test_a_paragraph_that_is_moved_past_its_neighbours_is_not_taken_for_a_twin() -> None:
+    far = "".join(f"Line {number} between the two.\n" for number in range(20))
+    old = f"The first of all lines.\n{LONG_TWIN}{far}The last of all lines, and the end."
+    new = f"The first of all lines.\n{far}{LONG_TWIN}The last of all lines, and the end."
+    anchor = of_32_characters(old, "key until the lamp goes out")
+    first, last = anchor_on(old, "first of all"), anchor_on(old, "last of all")
+    results = rebase([first, anchor, last], Utf16Text(new), content_hash="new")
+    assert [result.status for result in results] == ["unchanged", "moved", "unchanged"]
+
+
+def test_an_anchor_of_this_very_text_comes_back_with_surroundings_that_tell_it_apart() -> None:
+    far = "".join(f"Line {number} between the two.\n" for number in range(20))
+    content = f"The first of all lines.\n{LONG_TWIN}{far}{LONG_TWIN}The last of all lines."
+    anchor = of_32_characters(content, "key until the lamp goes out")
+    [result] = rebase([anchor], Utf16Text(content), content_hash="old")
+    assert result == Rebased(anchor_on(content, "key until the lamp goes out"), "unchanged")
+    assert rebased(result.anchor or anchor, content.replace(LONG_TWIN, "Gone.\n", 1)).status == "stale"
+
+
 @pytest.mark.parametrize(
     "anchor",
     [

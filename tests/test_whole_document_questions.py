@@ -265,13 +265,13 @@ async def test_another_tenant_s_chunks_and_stale_ones_are_not_read(store: Store)
     for document_id in ("one", "two"):
         document = await put(store, ALICE, document_id, report(1, sections=3))
         await index_document(store, BuiltinEmbedder(), ALICE, document, context=CONTEXT)
-    both = await store.read_chunks(ALICE, ["two", "one", "nowhere"], max_tokens=10**6)
+    both = (await store.read_chunks(ALICE, ["two", "one", "nowhere"], max_tokens=10**6)).matches
     assert list(dict.fromkeys(chunk.document_id for chunk in both)) == ["two", "one"]
     assert "".join(chunk.text for chunk in both if chunk.document_id == "one").count("The risk R1-") == 3
-    assert await store.read_chunks(BOB, ["one", "two"], max_tokens=10**6) == ()
-    assert await store.read_chunks(ALICE, ["one"], max_tokens=10) == ()
+    assert (await store.read_chunks(BOB, ["one", "two"], max_tokens=10**6)).matches == ()
+    assert (await store.read_chunks(ALICE, ["one"], max_tokens=10)).matches == ()
     await put(store, ALICE, "one", "# Other\n\nText.\n")
-    left = await store.read_chunks(ALICE, ["one", "two"], max_tokens=10**6)
+    left = (await store.read_chunks(ALICE, ["one", "two"], max_tokens=10**6)).matches
     assert {chunk.document_id for chunk in left} == {"two"}
 
 

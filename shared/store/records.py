@@ -41,6 +41,15 @@ class IndexCounts:
 class Matches:
     matches: tuple[Match, ...]  # best first
     stale_chunks: int  # stood aside, since their document has changed after they were cut
+    texts: Mapping[str, str]  # by content_hash: of the documents found, as far as they were asked for
+
+
+@dataclass(frozen=True, slots=True)
+class WholeDocuments:
+    """Documents in all their chunks."""
+
+    matches: tuple[Match, ...]  # in the order of the text
+    texts: Mapping[str, str]  # by content_hash, as far as they were asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,20 @@ def match(row: Row) -> Match:
         similarity=None if row["similarity"] is None else float(row["similarity"]),
         score=float(row["score"]),
     )
+
+
+def matches(row: Row) -> Matches:
+    return Matches(
+        matches=tuple(match(found) for found in row["matches"]),
+        stale_chunks=row["stale_chunks"],
+        texts=dict(zip(row["text_hashes"], row["texts"], strict=True)),
+    )
+
+
+def whole_documents(rows: Sequence[Row]) -> WholeDocuments:
+    """The text of a document stands in the row of its first chunk."""
+    texts = {row["content_hash"]: row["document_text"] for row in rows if row["document_text"] is not None}
+    return WholeDocuments(tuple(match(row) for row in rows), texts)
 
 
 def padded(vector: Vector) -> Vector:

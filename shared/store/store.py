@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import InvalidRequest, NotFound, RevisionSuperseded, StoreUnavailable, Unprocessable
 from shared.store import records
-from shared.store.records import IndexCounts, Matches, Row, StoredDocument, Timing, UsageReport, UsageRow
+from shared.store.records import (
+    IndexCounts,
+    Matches,
+    Row,
+    StoredDocument,
+    Timing,
+    UsageReport,
+    UsageRow,
+    WholeDocuments,
+)
 from shared.types import (
     LOCAL_CALLER,
     Attempt,
@@ -23,7 +32,6 @@ from shared.types import (
     DocumentSummary,
     Json,
     JsonObject,
-    Match,
 )
 
 if TYPE_CHECKING:
@@ -42,6 +50,7 @@ __all__ = [
     "Transport",
     "UsageReport",
     "UsageRow",
+    "WholeDocuments",
 ]
 
 NOT_MIGRATED = "The database is not migrated: run `marginalia migrate`"
@@ -234,11 +243,13 @@ class Store:
         document_ids: Sequence[str] | None = None,
         match_threshold: float = 0.0,
         match_count: int = 10,
+        text_bytes: int = 0,
     ) -> Matches:
         """Hybrid search; by words alone without a vector, by the vector alone without words.
 
         `match_threshold` is the least cosine of what is found by vector. `document_ids` None: every
-        document of the caller; empty: none.
+        document of the caller; empty: none. The texts of the documents found come along, those of the best
+        matches first, as many as have no more than `text_bytes` together.
         """
         rows = await self._transport.call(
             caller,
@@ -250,20 +261,26 @@ class Store:
                 "match_threshold": match_threshold,
                 "match_count": match_count,
                 "query_model": query_model,
+                "text_bytes": text_bytes,
             },
         )
-        return Matches(tuple(records.match(row) for row in rows[0]["matches"]), rows[0]["stale_chunks"])
+        return records.matches(rows[0])
 
     async def read_chunks(
-        self, caller: Caller, document_ids: Sequence[str], *, max_tokens: int
-    ) -> tuple[Match, ...]:
+        self, caller: Caller, document_ids: Sequence[str], *, max_tokens: int, text_bytes: int = 0
+    ) -> WholeDocuments:
         """The documents named, whole and in the order of their text: as many as fit into `max_tokens`.
 
-        One that is unknown, or not indexed as it stands now, is left out.
+        One that is unknown, or not indexed as it stands now, is left out. Their texts come along, the first
+        ones, as many as have no more than `text_bytes` together.
         """
-        arguments = {"p_document_ids": list(document_ids), "p_max_tokens": max_tokens}
+        arguments = {
+            "p_document_ids": list(document_ids),
+            "p_max_tokens": max_tokens,
+            "p_text_bytes": text_bytes,
+        }
         rows = await self._transport.call(caller, "read_document_chunks", arguments)
-        return tuple(records.match(row) for row in rows)
+        return records.whole_documents(rows)
 
     # --- ledger ----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -63,6 +63,11 @@ class Enquiry:
     def matches(self) -> tuple[Match, ...]:
         """What is read and may be cited; marker [1] is the first."""
         return self.reading.passages if self.reading else self.found.matches
+
+    @property
+    def texts(self) -> Mapping[str, Utf16Text]:
+        """The documents' own texts, by content_hash, as far as they came along."""
+        return {**self.found.texts, **self.reading.texts} if self.reading else self.found.texts
 
     def extra(self) -> JsonObject:
         """What `meta` says of it."""
@@ -152,6 +157,7 @@ class AnswerStream:
         self._enquiry = enquiry
         self._notes = notes
         self._checker = _checker(enquiry.matches)
+        self._citations: list[JsonObject] = []  # that were sent
 
     def feed(self, event: StreamEvent) -> Iterator[StreamMessage]:
         """Raises MalformedOutput when the answer ends and holds no text."""
@@ -165,6 +171,7 @@ class AnswerStream:
             case Reset():
                 yield ResetEvent(0)
                 self._checker = _checker(self._enquiry.matches)
+                self._citations.clear()
             case Finish():
                 yield from self._end(event)
 
@@ -173,7 +180,8 @@ class AnswerStream:
             if isinstance(piece, str):
                 yield Delta(0, piece)
             else:
-                yield CitationEvent(citation_json(piece, self._enquiry.matches))
+                self._citations.append(citation_json(piece, self._enquiry))
+                yield CitationEvent(self._citations[-1])
 
     def _end(self, finish: Finish) -> Iterator[StreamMessage]:
         yield from self._messages(self._checker.finish())
@@ -183,61 +191,70 @@ class AnswerStream:
         finishes = [*(note.finish for note in self._notes), finish]
         meta = answered_meta(self._request_id, finishes, **self._enquiry.extra())
         reason: Literal["stop", "length"] = "length" if finish.reason == "length" else "stop"
-        yield _done(checked, self._enquiry, meta, reason)
+        yield _done(checked, self._citations, self._enquiry, meta, reason)
 
 
-def result_json(checked: CheckedAnswer, enquiry: Enquiry) -> JsonObject:
-    """The answer as a whole, but for its meta."""
-    return {
-        "answer": checked.answer,
-        "citations": [citation_json(citation, enquiry.matches) for citation in checked.citations],
-        "unsupported": list(checked.unsupported),
-        "abstained": is_abstention(checked.answer),
-    }
-
-
-def citation_json(citation: CheckedCitation, matches: Sequence[Match]) -> JsonObject:
-    match = matches[citation.match_index]
+def citation_json(citation: CheckedCitation, enquiry: Enquiry) -> JsonObject:
+    match = enquiry.matches[citation.match_index]
     return {
         "marker": citation.marker,
         "document_id": match.document_id,
         "document_title": match.document_title,
         "chunk_id": match.chunk_id,
-        "anchor": passage_anchor(match, citation.start, citation.end).to_json(),
+        "anchor": passage_anchor(match, citation.start, citation.end, enquiry.texts).to_json(),
         "support": citation.support,
     }
 
 
-def passage_anchor(match: Match, start: int, end: int) -> Anchor:
-    """The anchor of `match.text[start:end]` in its document, whose text is not needed for it."""
-    inside = make_anchor(
-        Utf16Text(match.text),
-        start,
-        end,
+def passage_anchor(match: Match, start: int, end: int, texts: Mapping[str, Utf16Text]) -> Anchor:
+    """The anchor of `match.text[start:end]` in its document, of the very version that was found.
+
+    `texts` are by content_hash. Where the document's is not among them, the anchor is made from the passage
+    alone: it stands where it says, and may have a twin that it is not told apart from.
+    """
+    whole = texts.get(match.content_hash)
+    text, first = (whole, whole.to_index(match.start)) if whole else (Utf16Text(match.text), 0)
+    anchor = make_anchor(
+        text,
+        first + start,
+        first + end,
         content_hash=match.content_hash,
         document_id=match.document_id,
     )
-    position = Position(inside.position.start + match.start, inside.position.end + match.start)
-    return Anchor(inside.content_hash, position, inside.quote, inside.document_id)
+    if whole:
+        return anchor
+    position = Position(anchor.position.start + match.start, anchor.position.end + match.start)
+    return replace(anchor, position=position)
 
 
 def _done(
-    checked: CheckedAnswer, enquiry: Enquiry, meta: Meta, reason: Literal["stop", "length"] = "stop"
+    checked: CheckedAnswer,
+    citations: Sequence[JsonObject],
+    enquiry: Enquiry,
+    meta: Meta,
+    reason: Literal["stop", "length"] = "stop",
 ) -> Done:
-    """Where the documents do not say it, `meta.offered` has the passages that come nearest."""
-    result = result_json(checked, enquiry)
-    if result["abstained"]:
-        offered = [_offer(match) for match in enquiry.found.matches[:OFFERED]]
+    """The answer as a whole. Where the documents do not say it, `meta.offered` has the passages that come
+    nearest."""
+    abstained = is_abstention(checked.answer)
+    if abstained:
+        offered = [_offer(match, enquiry.texts) for match in enquiry.found.matches[:OFFERED]]
         meta = replace(meta, extra={**meta.extra, "offered": offered})
+    result: JsonObject = {
+        "answer": checked.answer,
+        "citations": list(citations),
+        "unsupported": list(checked.unsupported),
+        "abstained": abstained,
+    }
     return Done(meta, result, reason)
 
 
-def _offer(match: Match) -> JsonObject:
+def _offer(match: Match, texts: Mapping[str, Utf16Text]) -> JsonObject:
     return {
         "document_id": match.document_id,
         "document_title": match.document_title,
         "chunk_id": match.chunk_id,
-        "anchor": passage_anchor(match, 0, len(match.text)).to_json(),
+        "anchor": passage_anchor(match, 0, len(match.text), texts).to_json(),
     }
 
 
@@ -267,6 +284,7 @@ def offline(enquiry: Enquiry, meta: Meta) -> Iterator[StreamMessage]:
 def _given(checked: CheckedAnswer, enquiry: Enquiry, meta: Meta) -> Iterator[StreamMessage]:
     yield Start(meta.request_id, Task.QA.value, meta.provider, meta.model)
     yield Delta(0, checked.answer)
-    for citation in checked.citations:
-        yield CitationEvent(citation_json(citation, enquiry.matches))
-    yield _done(checked, enquiry, meta)
+    citations = [citation_json(citation, enquiry) for citation in checked.citations]
+    for citation in citations:
+        yield CitationEvent(citation)
+    yield _done(checked, citations, enquiry, meta)

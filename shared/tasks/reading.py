@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from itertools import pairwise
 
 from shared.tasks.asking import Asker
 from shared.tasks.side_by_side import Turns, side_by_side
+from shared.text.positions import Utf16Text
 from shared.text.prompting import delimit, delimit_passages, load_prompt
 from shared.text.question_scope import Scope
 from shared.text.tokens import estimate_tokens
@@ -31,17 +32,25 @@ class Reading:
     parts: tuple[range, ...]  # the passages' indexes, as many together as are read at once
     documents: tuple[str, ...]  # that are read whole
     complete: bool  # these are all that were asked about
+    texts: Mapping[str, Utf16Text]  # by content_hash: of the documents, as far as they came along
 
     def extra(self) -> JsonObject:
         """What `meta` says of it."""
         return {"whole": self.complete, "read_whole": list(self.documents), "parts": len(self.parts)}
 
 
-def reading_of(scope: Scope, whole: Sequence[Match], further: Sequence[Match], *, complete: bool) -> Reading:
+def reading_of(
+    scope: Scope,
+    whole: Sequence[Match],
+    further: Sequence[Match],
+    texts: Mapping[str, Utf16Text],
+    *,
+    complete: bool,
+) -> Reading:
     """Of whole documents, and after them of `further` passages that were found in others."""
     documents = tuple(dict.fromkeys(one.document_id for one in whole))
     passages = (*whole, *(match for match in further if match.document_id not in documents))
-    return Reading(scope, passages, in_parts(passages), documents, complete)
+    return Reading(scope, passages, in_parts(passages), documents, complete, texts)
 
 
 def in_parts(passages: Sequence[Match]) -> tuple[range, ...]:

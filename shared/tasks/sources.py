@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PASSAGES = 8  # that an answer or a diagram is made from
 RELATED_PASSAGES = 3  # beside the text around the cursor
+TEXT_BYTES = 4 * 2**20  # of the texts of documents that an answer may cite, see docs/retrieval.md
 FEW_DOCUMENTS = 20  # that are all read for a question on the whole, as far as they fit
 
 
@@ -56,7 +57,10 @@ class Sources:
     async def passages(
         self, call: Call, task: Task, query: str, document_ids: Sequence[str] | None
     ) -> Retrieved:
-        """The best PASSAGES of these documents; None: of all that the caller may read."""
+        """The best PASSAGES of these documents; None: of all that the caller may read.
+
+        Those that may be cited come with the texts of their documents, up to TEXT_BYTES.
+        """
         from shared.retrieval import retrieve
 
         return await retrieve(
@@ -66,6 +70,7 @@ class Sources:
             query=query,
             document_ids=document_ids,
             count=PASSAGES,
+            text_bytes=TEXT_BYTES if task is Task.QA else 0,
             context=CallContext(call.request_id, call.caller.tenant_id, task),
         )
 
@@ -77,14 +82,19 @@ class Sources:
         Without `document_ids` that is every document where there are few; else those of the passages found,
         as far as they can be read at once, and nobody claims that these are all.
         """
+        from shared.retrieval import with_places
+
         every = document_ids if document_ids is not None else await self._few_documents(call)
         asked = every if every is not None else [match.document_id for match in found]
         most = MOST_TOKENS if every is not None else PART_TOKENS
-        whole = await self.store.read_chunks(call.caller, list(dict.fromkeys(asked)), max_tokens=most)
-        if not whole:
+        whole = await self.store.read_chunks(
+            call.caller, list(dict.fromkeys(asked)), max_tokens=most, text_bytes=TEXT_BYTES
+        )
+        if not whole.matches:
             return None
-        complete = every is not None and {one.document_id for one in whole} == set(asked)
-        return reading_of(scope, whole, found, complete=complete)
+        complete = every is not None and {one.document_id for one in whole.matches} == set(asked)
+        texts = await with_places(whole.texts)
+        return reading_of(scope, whole.matches, found, texts, complete=complete)
 
     async def _few_documents(self, call: Call) -> list[str] | None:
         """All that the caller may read, made searchable; None where there are more than a few."""

@@ -4,17 +4,22 @@ A quote stands where its words stand together with what stood before them, or wi
 anchor's own sides tell its place from all others (`anchors`), so that one of them is enough. Where several
 places would do, none is chosen, unless the other anchors of the same text tell: those before and after it
 that have moved equally far. Never a guess: a twin of the words is not the words.
+
+Anchors that others made may have sides that do not tell. Of such a one alone nobody knows whether its own
+place was edited away and a twin is left; the other anchors may know (`_leave_twins`). Asked about the very
+text it was made of, it comes back with sides that tell.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
-from shared.text.anchors import CONTEXT, prefix_of, suffix_of, verify
+from shared.text.anchors import CONTEXT, make_anchor, prefix_of, suffix_of, verify
 from shared.text.positions import Utf16Text
 from shared.text.quotes import common_length
 from shared.types import Anchor, Position, Quote
@@ -24,9 +29,13 @@ _TELLING = 8  # characters that do not stand together by chance
 _EDITED = 4  # characters next to a quote that are left of a side when it was edited
 _LONG = 24  # characters of a quote that needs no surroundings
 _LITTLE = 32  # characters of surroundings, both sides: fewer say little of where the quote stood
+_FAR = 64  # UTF-16 units further from one neighbour and nearer to the other: edits between seldom do that
 
 # Where a quote's words stand, and how many characters of its prefix and suffix stand around them there.
 Found: TypeAlias = Mapping[int, tuple[int, int]]
+
+# Where anchors stood and by how much they have moved, in UTF-16 units: those that have kept their order.
+Line: TypeAlias = Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ def rebase(anchors: Sequence[Anchor], text: Utf16Text, *, content_hash: str) -> 
 
 def _of_this_text(anchor: Anchor, text: Utf16Text, content_hash: str) -> Rebased:
     if verify(text, anchor):
-        return Rebased(anchor, "unchanged")
+        start, end = (text.to_index(offset) for offset in (anchor.position.start, anchor.position.end))
+        telling = make_anchor(text, start, end, content_hash=content_hash, document_id=anchor.document_id)
+        return Rebased(telling, "unchanged")
     return _of_another_text([anchor], text, content_hash)[0]
 
 
@@ -207,21 +218,56 @@ def _stands_whole(text: str, place: int, quote: Quote) -> bool:
 
 
 def _leave_twins(anchors: Sequence[Anchor], places: list[int | None], text: Utf16Text) -> None:
-    """Stale is what left the order of all others for a place between two of them where nothing was put in.
-
-    Old text stands there: its twin has kept its surroundings, and its own were edited.
-    """
+    """Stale is what has gone to a twin that kept its surroundings when its own place was edited."""
     moves = dict(_moves(anchors, places, text))
     line = _longest_line({(anchors[number].position.start, move) for number, move in moves.items()})
-    borders = [start + move for start, move in line]
     for number, move in moves.items():
-        start, place, quote = anchors[number].position.start, places[number], anchors[number].quote
-        after = bisect_left(borders, start + move)
-        if place is None or after == len(line) or line[after] == (start, move):
-            continue
-        put_in = line[after][1] - (line[after - 1][1] if after else 0)
-        if put_in < len(quote.exact) + max(_sides(text.text, place, quote)):
+        anchor, place = anchors[number], places[number]
+        if place is not None and (
+            _stands_in_old_text(anchor, place, move, line, text)
+            or _has_left_a_part(anchor, place, move, line, text)
+        ):
             places[number] = None
+
+
+def _stands_in_old_text(anchor: Anchor, place: int, move: int, line: Line, text: Utf16Text) -> bool:
+    """Whether it left the order of all others for a place between two of them where nothing was put in."""
+    start = anchor.position.start
+    after = bisect_left(line, start + move, key=sum)
+    if after == len(line) or line[after] == (start, move):
+        return False
+    put_in = line[after][1] - (line[after - 1][1] if after else 0)
+    return put_in < len(anchor.quote.exact) + max(_sides(text.text, place, anchor.quote))
+
+
+def _has_left_a_part(anchor: Anchor, place: int, move: int, line: Line, text: Utf16Text) -> bool:
+    """Whether it has gone far between its neighbours, and where they are stands another place with a side of
+    it and an end of its quote: its own, edited."""
+    before = bisect_left(line, anchor.position.start, key=itemgetter(0)) - 1
+    after = bisect_right(line, anchor.position.start, key=itemgetter(0))
+    if before < 0 or after == len(line):
+        return False
+    apart = (move - line[before][1], line[after][1] - move)
+    if max(apart) <= _FAR or min(apart) >= -_FAR:
+        return False
+    first, last = text.to_index(sum(line[before]) - _FAR), text.to_index(sum(line[after]) + _FAR)
+    return any(
+        len(side) >= _TELLING and _stands_elsewhere(text.text, part, own, first, last)
+        for side, part, own in _parts(anchor.quote, place)
+    )
+
+
+def _parts(quote: Quote, place: int) -> Iterator[tuple[str, str, int]]:
+    """Each side, with it the end of the quote beside it, and where that stands if the quote is at `place`."""
+    beginning, ending = quote.exact[:_EDITED], quote.exact[-_EDITED:]
+    yield quote.prefix, quote.prefix + beginning, place - len(quote.prefix)
+    yield quote.suffix, ending + quote.suffix, place + len(quote.exact) - len(ending)
+
+
+def _stands_elsewhere(text: str, part: str, place: int, first: int, last: int) -> bool:
+    """Whether `part` stands in text[first:last] at another index than `place`."""
+    found = text.find(part, first, last)
+    return (text.find(part, found + 1, last) if found == place else found) >= 0
 
 
 def _longest_line(moved: Collection[tuple[int, int]]) -> list[tuple[int, int]]:
