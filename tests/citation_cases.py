@@ -17,7 +17,7 @@ PASSAGES = 6
 _SENTENCE = re.compile(r"(?<=[a-z0-9)][.])\s+(?=[A-Z])")
 # Two sentences in one, an open quotation, or Markdown that is more than words.
 _NO_SENTENCE = re.compile(
-    r"[.?!:][\"”’)]*\s+[A-Z0-9\"“*`_]|\b(?:St|Mt|Dr)\.$|^[^\"]*\"[^\"]*$|\n\s*[\n*>#-]|\]\(|[<{|]|\\n"
+    r"[.?!:][\"”’)]*\s+[A-Z0-9\"“*`_(]|\b(?:St|Mt|Dr)\.$|^[^\"]*\"[^\"]*$|\n\s*[\n*>#-]|\]\(|[<{|]|\\n"
 )
 _NUMBER = re.compile(r"\b\d[\d,.]*\d\b|\b\d\b")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]{3,}\b")
@@ -54,6 +54,56 @@ _TURNED = (
     "large/small strong/weak major/minor began/ended began/stopped true/false inside/outside winter/summer "
     "mother/father million/billion hundred/thousand century/decade kilometres/miles days/years months/weeks"
 )
+_EMPTY = ("other", "same", "another", "this", "such", "any", "every", "most", "it", "its", "more")
+_THE_NOUN = re.compile(r"(?<=\b[Tt]he )(?!other|same|such|most|least)[a-z]{5,}\b(?! of)")
+_TWO_NOUNS = re.compile(r"\b([Tt]he )([a-z]{4,})( (?:[a-z]+ ){1,5}the )([a-z]{4,})\b")
+_SYMMETRIC = re.compile(r"\b(?:and|or|is|are|was|were|be|as|between|with|of|that|which|who|like|equals?)\b")
+_FROM_TO = re.compile(r"\bfrom ((?:the )?[\w’'-]+) to ((?:the )?[\w’'-]+)\b(?! to )")
+_CONDITION = re.compile(r"(?<!,) (?:(?:only|but|even) )?(?:if|unless|except)\b[^,;]*$")
+_ASKS = re.compile(
+    r"\b(?:as|even|ask\w*|see|check\w*|determin\w*|know\w*|decid\w*|test\w*|tell\w*|what|wonder\w*)$"
+)
+_SAYS = re.compile(
+    r"^(?!.*\b(?:not|n't)\b.*\bthat\b)[^,]{3,80}? (?:said|says|claims?|claimed|argues?|argued|"
+    r"believed?|believes|suggests?|suggested|proposed|speculated|alleged|thought|asserted|hypothesi[sz]ed|predicted|"
+    r"hoped) that (\w.+)$"
+)
+_VERSION = re.compile(
+    r"\b((?:[Vv]ersion|[A-Z][a-z]{2,}) )(\d{1,2}\.[1-9]\d?)(?![\d.%]| (?:million|billion|percent|to|and))"
+)
+_LIMIT = re.compile(
+    r"\b(at least|at most|up to|more than|less than|fewer than|over|under|about|around|approximately|nearly|"
+    r"almost)"
+    r" (?=\d)"
+)
+_OVER, _BELOW = (
+    ("at least", "more than", "over"),
+    ("at most", "up to", "less than", "fewer than", "under", "nearly", "almost"),
+)
+# Words of which one in the place of another says something else, whatever the sentence.
+_REPLACED = {
+    "a modal": "must/may should/must can/must will/might may/must might/will shall/may could/will",
+    "a quantity": "some/most many/few most/all all/no few/many several/no both/neither each/no every/no "
+    "always/never "
+    "often/rarely usually/never sometimes/always",
+    "a joint": "because/although if/unless unless/if without/with until/after during/before since/before "
+    "when/until "
+    "although/because despite/because",
+    "a prefix": "able/unable likely/unlikely unlikely/likely known/unknown unknown/known common/uncommon "
+    "possible/impossible impossible/possible stable/unstable safe/unsafe valid/invalid invalid/valid "
+    "legal/illegal "
+    "direct/indirect dependent/independent independent/dependent visible/invisible used/unused unused/used "
+    "necessary/unnecessary available/unavailable similar/dissimilar regular/irregular complete/incomplete "
+    "expected/unexpected mutable/immutable immutable/mutable reliable/unreliable changed/unchanged "
+    "equal/unequal "
+    "signed/unsigned unsigned/signed successful/unsuccessful related/unrelated connected/disconnected "
+    "familiar/unfamiliar important/unimportant certain/uncertain usual/unusual unusual/usual active/inactive",
+    "a unit": "MB/GB GB/MB KB/MB TB/GB ms/seconds seconds/minutes minutes/hours hours/days days/weeks "
+    "weeks/months months/years years/months km/miles kilometres/metres kilometers/meters "
+    "miles/kilometres metres/kilometres meters/kilometers feet/miles percent/people tons/pounds kg/g "
+    "bytes/bits bits/bytes million/billion billion/million degrees/metres acres/hectares",
+}
+_OTHERS = {name: dict(pair.split("/") for pair in pairs.split()) for name, pairs in _REPLACED.items()}
 _TURN = {
     one: other for pair in _TURNED.split() for one, other in (pair.split("/"), reversed(pair.split("/")))
 }
@@ -258,13 +308,15 @@ def _strange(one: str, other: str) -> bool:
     return next(starts).isdisjoint(next(starts))
 
 
-def _changed(change: Callable[[str, Paragraph, Random], str]) -> Maker:
+def _changed(change: Callable[[str, Paragraph, Random], str], *, cut: bool = False) -> Maker:
+    """`cut`: what is left is wrong though it stands in the passage, with more around it."""
+
     def made(
         wanted: Paragraph, number: int, passages: Sequence[Paragraph], _: Sequence[Paragraph], chance: Random
     ) -> Made:
         sentence = _sentence(wanted, chance)
         changed = change(sentence, wanted, chance) if sentence else ""
-        stands = any(changed.rstrip(".") in one.text for one in passages)
+        stands = not cut and any(changed.rstrip(".") in one.text for one in passages)
         if not sentence or changed == sentence or stands or _said_beside(changed, sentence, wanted):
             return None
         return _cited(changed, number), []
@@ -320,6 +372,93 @@ def _turned(sentence: str, paragraph: Paragraph, chance: Random) -> str:
     return re.sub(rf"\b{word}\b", _TURN[word], sentence, count=1)
 
 
+def _emptied(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    """A name or a noun gives way to a word that says nothing."""
+    found = [*_NAME.finditer(sentence), *_THE_NOUN.finditer(sentence)]
+    if not found:
+        return sentence
+    place = chance.choice(found)
+    empty = chance.choice(_EMPTY)
+    empty = empty.capitalize() if place[0][0].isupper() and chance.random() < 0.5 else empty
+    return f"{sentence[: place.start()]}{empty}{sentence[place.end() :]}"
+
+
+def _replaced(name: str) -> Callable[[str, Paragraph, Random], str]:
+    others = _OTHERS[name]
+    is_unit = name == "a unit"
+
+    def change(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+        pattern = re.compile(rf"{r'(?<=[0-9] )' if is_unit else ''}\b(?:{'|'.join(others)})\b(?![-'’])")
+        found = list(pattern.finditer(sentence))
+        if not found:
+            return sentence
+        place = chance.choice(found)
+        return f"{sentence[: place.start()]}{others[place[0]]}{sentence[place.end() :]}"
+
+    return change
+
+
+def _without_limit(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    """“At least 12” becomes “12”, or a limit on the other side."""
+    found = _LIMIT.search(sentence)
+    if found is None:
+        return sentence
+    others = _BELOW if found[1] in _OVER else _OVER
+    limit = chance.choice(("", f"{chance.choice(others)} ", "exactly "))
+    return f"{sentence[: found.start()]}{limit}{sentence[found.end() :]}"
+
+
+def _only_added(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    return sentence if "only" in sentence else _VERB.sub(r"\1 only", sentence, count=1)
+
+
+def _from_and_to(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    return _FROM_TO.sub(lambda found: f"from {found[2]} to {found[1]}", sentence, count=1)
+
+
+def _nouns_swapped(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    found = _TWO_NOUNS.search(sentence)
+    if found is None or found[2] == found[4] or _SYMMETRIC.search(found[3]):
+        return sentence
+    return f"{sentence[: found.start()]}{found[1]}{found[4]}{found[3]}{found[2]}{sentence[found.end() :]}"
+
+
+def _version(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    """Version 1.2 becomes 1.20."""
+    return _VERSION.sub(r"\g<1>\g<2>0", sentence, count=1)
+
+
+def _half_of_another(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    """What one sentence speaks of, with what another says of another name."""
+    verb = _VERB.search(sentence)
+    if verb is None or not _is_named(sentence[: verb.start()]):
+        return sentence
+    for other in sentences(paragraph.text):
+        second = _VERB.search(other)
+        if second and second[1] == verb[1] and _is_named(subject := other[: second.start()]):
+            starts = {word[:4] for word in re.findall(r"[A-Z]\w+", subject)}
+            if starts.isdisjoint(word[:4] for word in re.findall(r"\w+", sentence)):
+                return sentence[: verb.start()] + other[second.start() :]
+    return sentence
+
+
+def _is_named(subject: str) -> bool:
+    """Whether it is a name with few words beside it, and no pronoun."""
+    return re.fullmatch(r"(?:The |In \d{4},? )?(?:[A-Z][\w.-]+ (?:of |de |von )?){1,4}", subject) is not None
+
+
+def _without_condition(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    found = _CONDITION.search(sentence.rstrip("."))
+    if found is None or found.start() < 25 or _ASKS.search(sentence[: found.start()]):
+        return sentence
+    return f"{sentence[: found.start()]}."
+
+
+def _without_speaker(sentence: str, paragraph: Paragraph, chance: Random) -> str:
+    found = _SAYS.match(sentence)
+    return f"{found[1][0].upper()}{found[1][1:]}" if found else sentence
+
+
 def _more_certain(sentence: str, paragraph: Paragraph, chance: Random) -> str:
     return _MAY.sub(lambda found: f"{found[1]}s ", sentence, count=1)
 
@@ -356,6 +495,16 @@ KINDS: Mapping[str, Maker] = {
     "more certain": _changed(_more_certain),
     "all for some": _changed(_all_of_them),
     "roles swapped": _changed(_swapped),
+    "nouns swapped": _changed(_nouns_swapped),
+    "from and to swapped": _changed(_from_and_to),
+    "emptied": _changed(_emptied),
+    "another limit": _changed(_without_limit),
+    "another version": _changed(_version),
+    **{name.replace("a ", "another ", 1): _changed(_replaced(name)) for name in _OTHERS},
+    "only": _changed(_only_added),
+    "half of another": _changed(_half_of_another),
+    "condition dropped": _changed(_without_condition, cut=True),
+    "speaker dropped": _changed(_without_speaker, cut=True),
     "another answer": _other_answer,
     "unanswerable": _unanswerable,
 }

@@ -17,6 +17,7 @@ from shared.text.claim_checks import Claim
 from shared.text.claims import ABSTENTION, abstains_in, claim_text, is_abstention, is_claim
 from shared.text.sentences import Kind, Marker, Unit, first_unit, marker_at, markers, may_become_marker
 from shared.text.support import Evidence, Passage, Similarity, Support, jointly
+from shared.text.terms import Terms, tokens
 from shared.types import Match
 
 __all__ = [
@@ -82,6 +83,7 @@ class CitationChecker:
         self._fence = ""
         self._line_start = True
         self._last_kind: Kind = "blank"
+        self._said_before: frozenset[str] = frozenset()  # the content words of the sentence before
         self._answer: list[str] = []
         self._held = ""  # white space at the end of what is settled
         self._known: dict[CheckedCitation, None] = {}
@@ -164,22 +166,27 @@ class CitationChecker:
             text = claim_text(body)
             if is_claim(text, unit.kind) and not abstains_in(text):
                 self._unsupported.append(_written(body, markers(body), {}).strip())
+        if unit.kind in ("text", "item"):
+            self._said_before = Terms(tokens(claim_text(body))).keys
         return kept
 
     def _evidence(self, kind: Kind, sentence: str, found: Sequence[Marker]) -> dict[int, Evidence]:
         listed = kind in ("item", "row")
         parts = _parts(sentence, found, len(self._matches))
         cited = tuple(dict.fromkeys(number for _, numbers in parts for number in numbers))
-        whole = self._supporting(Claim(claim_text(sentence), listed), cited)
+        whole = self._supporting(self._claim(claim_text(sentence), listed=listed), cited)
         if not whole and len(parts) < 2:
             return {}
         held = dict(whole)
         for text, numbers in parts:
-            evidence = self._supporting(Claim(text, listed), numbers)
+            evidence = self._supporting(self._claim(text, listed=listed), numbers)
             if not evidence and not whole:
                 return {}
             held |= {number: place for number, place in evidence.items() if number not in held}
         return {number: held[number] for number in cited if number in held}
+
+    def _claim(self, text: str, *, listed: bool) -> Claim:
+        return Claim(text, listed, said_before=self._said_before)
 
     def _supporting(self, claim: Claim, numbers: Sequence[int]) -> dict[int, Evidence]:
         """Of the cited passages those that support a claim alone, else those that do together."""

@@ -5,6 +5,9 @@ the headings count for at most half. Every number, name and identifier, and the 
 subject, mostly), must be among them. Nothing may contradict: a negation or hedge on one side only, a word of
 opposite meaning, swapped roles ("A pays B"), numbers that belong to something else there, and a stronger
 claim ("all", "only", "never") than the sentences make; see also `claim_relations`.
+
+Then the claim is aligned with the sentences, word by word, and may put in (`claim_insertions`), leave out
+(`claim_omissions`) and join anew (`claim_order`) only what changes nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +15,40 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, pairwise, takewhile
+from itertools import chain, pairwise
 
+from shared.text.claim_alignment import Alignment, is_akin
+from shared.text.claim_insertions import (
+    denies_more,
+    fills_places,
+    points_elsewhere,
+    puts_in_marks,
+    repeats_itself,
+    resolved,
+)
+from shared.text.claim_omissions import (
+    leaves_out_a_frame,
+    leaves_out_denials,
+    leaves_out_marks,
+    leaves_out_numbers,
+    leaves_out_the_governing,
+    leaves_out_where_it_holds,
+    leaves_out_which_of_two,
+    leaves_the_best_of_what,
+    widens_the_subject,
+    widens_what_is_denied,
+)
+from shared.text.claim_order import (
+    cuts_names,
+    joins_anew,
+    moves_numbers,
+    turns_prepositions,
+    turns_round,
+    turns_the_voice,
+)
 from shared.text.claim_relations import (
     drops_hedge,
     generalises,
@@ -26,11 +58,10 @@ from shared.text.claim_relations import (
     takes_from_another,
     turns_a_word,
 )
-from shared.text.terms import OPPOSITES, STRONG_GROUPS, Terms, Token, tokens, unprefixed
+from shared.text.terms import LIGHT, OPPOSITES, STRONG_GROUPS, Terms, Token, tokens, unprefixed
 
 COVERAGE = 0.8  # share of content words, for claims of more than `_ALL_OF`
 QUOTED_WORDS = 3  # a quotation of so many words must stand in the passage as it is
-_SHARED_START = 4  # letters
 _ALL_OF = 5  # content words; shorter claims need every one
 
 _SUBJECT_WORDS = 2  # the first content words of a sentence, one of which names what it speaks of
@@ -48,6 +79,7 @@ class Claim:
     text: str
     listed: bool = False
     subjects: frozenset[str] = frozenset()  # of which one must be there, though the text has none of them
+    said_before: frozenset[str] = frozenset()  # the words before it, of which a pronoun may stand for one
 
     @cached_property
     def terms(self) -> Terms:
@@ -68,15 +100,25 @@ class Claim:
     def clauses(self) -> tuple[Claim, ...]:
         """Its main clauses, when it has several; the later ones speak of the subject of the first."""
         texts = _COORDINATION.split(self.text)
-        first = Claim(texts[0], self.listed)
+        first = Claim(texts[0], self.listed, said_before=self.said_before)
         subjects = frozenset(token.key for token in first.terms.content[:_SUBJECT_WORDS])
-        rest = tuple(Claim(text, self.listed, subjects) for text in texts[1:])
+        rest = tuple(Claim(text, self.listed, subjects, first.terms.keys) for text in texts[1:])
         return (first, *rest) if rest and all(len(one.terms.keys) > 1 for one in (first, *rest)) else ()
+
+    @property
+    def referents(self) -> frozenset[str]:
+        """The words that a pronoun at its start may stand for."""
+        return self.subjects | self.said_before
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Its content words, without those that say hardly anything unless it has no other."""
+        return (self.terms.keys - LIGHT) or self.terms.keys
 
     @property
     def needed(self) -> int:
         """How many different content words must be found."""
-        count = len(self.terms.keys)
+        count = len(self.telling)
         return count if count <= _ALL_OF else math.ceil(count * COVERAGE)
 
     def hits(self, terms: Terms) -> frozenset[str]:
@@ -85,8 +127,14 @@ class Claim:
         return frozenset(
             token.key
             for token in self.terms.content
-            if token.key in there or not unprefixed(token.word).isdisjoint(terms.keys)
+            if token.key in self.telling
+            and (token.key in there or not unprefixed(token.word).isdisjoint(terms.keys))
         )
+
+    @property
+    def opening(self) -> str:
+        """The first content word that tells: the subject, mostly."""
+        return next(token.key for token in self.terms.content if token.key in self.telling)
 
 
 def _written(found: Sequence[Token]) -> tuple[str, ...]:
@@ -146,7 +194,7 @@ def falls_short(claim: Claim, window: Window) -> bool:
 def _names_subject(claim: Claim, window: Window, found: frozenset[str]) -> bool:
     if claim.subjects:
         return not claim.subjects.isdisjoint(window.keys)
-    return claim.listed or bool(claim.quotations) or claim.terms.content[0].key in found
+    return claim.listed or bool(claim.quotations) or claim.opening in found
 
 
 def _overstates(claim: Terms, window: Terms) -> bool:
@@ -168,6 +216,42 @@ def contradicts(claim: Claim, window: Window) -> bool:
         or _swaps_numbers(terms, other)
         or _replaces(terms, window)
     )
+
+
+_DEPARTURES: tuple[Callable[[Alignment], bool], ...] = (
+    lambda aligned: bool(aligned.strange),
+    points_elsewhere,
+    puts_in_marks,
+    leaves_out_marks,
+    leaves_out_the_governing,
+    leaves_out_numbers,
+    leaves_out_which_of_two,
+    fills_places,
+    repeats_itself,
+    denies_more,
+    leaves_out_denials,
+    widens_the_subject,
+    widens_what_is_denied,
+    leaves_out_where_it_holds,
+    leaves_out_a_frame,
+    leaves_the_best_of_what,
+    joins_anew,
+    cuts_names,
+    moves_numbers,
+    turns_prepositions,
+    turns_the_voice,
+    turns_round,
+)
+
+
+def departs(claim: Claim, window: Window) -> bool:
+    """Whether the claim, which has its words from the window, puts in, leaves out or joins what it may not.
+
+    This holds for words that stand there in a row as well: "the door opens" of "the door opens if it rings".
+    """
+    terms = resolved(claim.terms, window.terms, claim.referents)
+    aligned = Alignment(terms, window.terms, window.context)
+    return any(departure(aligned) for departure in _DEPARTURES)
 
 
 def _differs_in_negation(claim: Terms, window: Window) -> bool:
@@ -295,7 +379,7 @@ def _fills_a_slot(claim: Terms, nearest: Terms) -> bool:
     return any(
         middle not in there
         and not {(before, middle), (middle, after)} & pairs
-        and any(left[other] > 0 and not _akin(middle, other) for other in there)
+        and any(left[other] > 0 and not is_akin(middle, other) for other in there)
         for before, middle, after in _slots(claim)
         if (there := slots.get((before, after)))
     )
@@ -306,9 +390,3 @@ def _slots(terms: Terms) -> Iterator[tuple[str, str, str]]:
     return (
         (before, key, after) for before, key, after in zip(["", *keys], keys, [*keys[1:], ""], strict=False)
     )
-
-
-def _akin(one: str, other: str) -> bool:
-    """Whether two words are probably forms of one: analys(is) and analyz(e)."""
-    shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-    return shared >= _SHARED_START and shared * 2 > max(len(one), len(other))

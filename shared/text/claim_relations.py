@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import combinations, takewhile
 
-from shared.text.terms import OPPOSITES, STRONG_GROUPS, Terms, Token
+from shared.text.terms import LIGHT, OPPOSITES, STRONG_GROUPS, Terms, Token
 
 CLAUSE_COVERAGE = 0.6  # share of content words of each clause of a claim
 DENSITY = 0.3  # share of the content words between the first and the last found that are the claim's
@@ -31,7 +31,7 @@ _LIST_WORDS = frozenset(("and", "or", ",", "&"))
 
 def leaves_clause_open(claim: Terms, found: frozenset[str]) -> bool:
     """Whether some clause of the claim is not what the found words are about."""
-    clauses = [clause.keys for clause in claim.clauses if clause.keys]
+    clauses = [clause.keys - LIGHT for clause in claim.clauses if clause.keys - LIGHT]
     return any(len(keys & found) < math.ceil(len(keys) * CLAUSE_COVERAGE) for keys in clauses)
 
 

@@ -58,6 +58,7 @@ _ABBREVIATION = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:^|[\s(\[])(?:no|fig|figs|sec|ch|eq|p|nr|abs|art)\.$", re.IGNORECASE)
+_GERMAN_ORDINAL = re.compile(r"(?:^|\s)(?:ab|am|bis|dem|den|der|des|im|vom|zum)\s\d{1,2}\.$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +307,8 @@ class _Reader:
         after = closers.end() if closers else stop.end()
         self._need_more(after)
         wide = stop.group()[0] in "。！？"
-        if stop.group() == "." and _ABBREVIATION.search(text[max(body, stop.start() - 12) : stop.end()]):
+        before = text[max(body, stop.start() - 12) : stop.end()]
+        if stop.group() == "." and (_ABBREVIATION.search(before) or _GERMAN_ORDINAL.search(before)):
             return None
         end = self._after_markers(after)
         if end > after or wide:

@@ -1,9 +1,10 @@
 """What in a passage supports a sentence of an answer, judged by its words.
 
-Two ways to pass. *Verified*: the claim's words, or every quotation in it, stand in the passage in a row.
-*Paraphrase*: one to three sentences in a row hold enough of the claim's words and nothing speaks against it;
-what is enough and what speaks against it stands in `claim_checks`. Where a similarity of texts is given, it
-must agree as well. A wrong citation is worse than a missing one, so that every doubt counts against.
+Two ways to pass. *Verified*: the claim's words stand in the passage in a row and the rest of their sentence
+does not turn them, or every quotation in it stands there. *Paraphrase*: one to three sentences in a row
+hold enough of the claim's words and nothing speaks against it; what is enough and what speaks against it
+stands in `claim_checks`. Where a similarity of texts is given, claim and clauses must be alike as well. A
+wrong citation is worse than a missing one, so that every doubt counts against.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from typing import Literal, TypeAlias
 
+from shared.text.claim_alignment import stretch
 from shared.text.claim_checks import (
     Claim,
     Window,
     chained,
     contradicts,
+    departs,
     falls_short,
 )
 from shared.text.sentences import markers, sentences
@@ -58,30 +61,46 @@ class Passage:
         """What in this passage alone supports the claim."""
         if any(self.place(words, quoted=True) is None for words in claim.quotations):
             return None
+        if claim.quotations and claim.words == tuple(chain.from_iterable(claim.quotations)):
+            place = self.place(claim.quotations[0], quoted=True)
+            return Evidence("verified", *place) if place else None
         long_enough = len(claim.words) >= (1 if claim.listed else VERBATIM_WORDS) and claim.terms.content
-        if long_enough and (place := self.place(claim.words)):
+        if long_enough and (place := self._stated_as_it_is(claim)):
             return Evidence("verified", *place)
         window, contradicted = self._supporting(claim, similarity)
         if window is None:
             return None if contradicted else self._by_clauses(claim, similarity)
+        if any(contradicts(clause, window) or departs(clause, window) for clause in claim.clauses):
+            return None
         if claim.quotations and (place := self.place(claim.quotations[0], quoted=True)):
             return Evidence("verified", *place)
         return Evidence("paraphrase", window.start, window.end)
+
+    def _stated_as_it_is(self, claim: Claim) -> tuple[int, int] | None:
+        """Where the claim's words stand in a row, and the rest of their sentences does not turn them."""
+        for start, end in self._places(claim.words, quoted=False):
+            around = tuple(terms for first, last, terms in self._sentences if first < end and start < last)
+            whole = sum(token.spoken for terms in around for token in terms.tokens) == len(claim.words)
+            if whole or not departs(claim, Window(start, end, around, self.context)):
+                return start, end
+        return None
 
     def place(self, words: Sequence[str], *, quoted: bool = False) -> tuple[int, int] | None:
         """Where the words stand in a row, as indexes of `text`.
 
         Words that are not quoted count only where no "not", "may" or "if" stands before them.
         """
+        return next(self._places(words, quoted=quoted), None)
+
+    def _places(self, words: Sequence[str], *, quoted: bool) -> Iterator[tuple[int, int]]:
         needle = " " + " ".join(words) + " "
         offset = self._joined.find(needle)
         while offset >= 0:
             first = bisect_right(self._offsets, offset) - 1
             if quoted or not self._is_qualified(self._spoken[first]):
                 last = self._spoken[first + len(words) - 1]
-                return self._tokens[self._spoken[first]].start, self._tokens[last].end
+                yield self._tokens[self._spoken[first]].start, self._tokens[last].end
             offset = self._joined.find(needle, offset + 1)
-        return None
 
     def _is_qualified(self, index: int) -> bool:
         """Whether a negation, a hedge or a condition stands before a token in its clause."""
@@ -118,13 +137,18 @@ class Passage:
                 continue
             if falls_short(claim, window):
                 continue
-            if contradicts(claim, window):
+            if contradicts(claim, window) or departs(claim, window):
                 contradicting.append(window)
-            elif supporting is None and is_alike(claim, self.text_of(window), similarity):
+            elif supporting is None and is_alike(claim, self.text_used(claim, window), similarity):
                 supporting = window
         if supporting and any(_nearness(claim, one) > _nearness(claim, supporting) for one in contradicting):
             supporting = None
         return supporting, bool(contradicting)
+
+    def text_used(self, claim: Claim, window: Window) -> str:
+        """The clauses of the window from the first to the last that the claim has words of."""
+        start, end = stretch(claim.terms, window.terms)
+        return self.text[start:end]
 
     def text_of(self, window: Window) -> str:
         return self.text[window.start : window.end]
@@ -160,6 +184,8 @@ def jointly(
     parts = tuple(chain.from_iterable(window.parts for window in best.values()))
     whole = Window(0, 0, parts, chained([window.context for window in best.values()]))
     if len(best) < 2 or falls_short(claim, whole) or contradicts(claim, whole):
+        return {}
+    if departs(claim, whole):
         return {}
     if any(contradicts(claim, window) for window in best.values()):
         return {}

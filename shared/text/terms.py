@@ -9,28 +9,37 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Literal, TypeAlias
+
+from shared.text.stems import is_identifier
+from shared.text.stems import stem as stem  # for who compares words
 
 TokenKind: TypeAlias = Literal["word", "number", "function", "negator", "hedge", "border"]
 
+_KNOWN_WORDS = 20_000  # whose bases are kept, about 5 MB
 _SCOPE = 4  # content words a negation or a hedge reaches
 
 _TOKEN = re.compile(
     r"(?P<wide>[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])"
-    r"|(?P<number>\d+(?:[.,:]\d+)*)|(?P<percent>[%％])"
+    r"|(?P<number>\d{4}-\d\d-\d\d(?!\d)|\d{1,2}/\d{1,2}/\d{2,4}(?!\d)"
+    r"|(?:(?<![^\s(=])[-−])?\d+(?:[.,:]\d+)*)|(?P<percent>[%％])"
+    r"|(?P<currency>[$€£¥](?=\s?\d)|(?<=\d)\s?[€£¥])|(?P<sign>[<>≤≥](?==?\s?[-−$€£¥]?\d)|°)"
     r"|(?P<word>[^\W\d_](?:\w*[^\W_])?(?:['’][^\W\d_]+)*)|(?P<border>[,;:.!?()\n—–])"
 )
+_CURRENCIES = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen"}
+_UNIT_LETTERS = frozenset("smdtgkhlw")  # behind a number they are units, not the ends of words such as "it's"
+_FRACTION_OF_ZEROS = re.compile(r"(\d+)\.0+")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _DIRECTIONS = ("to", "from", "into", "by", "than", "before", "after", "over", "under")
 _CONJUNCTIONS = ("and", "but", "or", "while", "whereas")
 _BE = ("is", "are", "was", "were", "be", "been", "being", "get", "gets", "got")
-_PARTICIPLE_ENDS = ("ed", "en", "wn", "pt", "lt", "nt", "id", "ld", "ut", "ound", "ought")
+_NO_PARTICIPLE_AFTER = ("a", "an", "the", "its", "their", "his", "her")
+_PARTICIPLE_ENDS = ("ed", "en", "wn", "pt", "lt", "nt", "id", "ld", "ut", "ound", "ought", "aught")
 _REFERENCE_LIST = "it its they their them these this those such both he she his her here there then also"
 _REFERENCES = tuple(_REFERENCE_LIST.split())
 _ORDINAL = re.compile(r"(?:st|nd|rd|th)")
-_CAMEL = re.compile(r"[a-z][A-Z]|_|\d")
 
 _FUNCTION_WORDS = """
 a an the this that these those it its itself he him his she her they them their we us our you your i me my
@@ -38,16 +47,19 @@ one ones and or nor but if then than so as at by for from in into of off on onto
 about after before between during through under per via upon toward towards against among across
 is are was were be been being am do does did done doing have has had having will would shall should can
 s t re ve ll d m who whom whose which what when where why how there here
+because since until till while whereas although though despite unless whether due prior
 also however therefore thus hence moreover furthermore additionally further instead rather too very quite just
 even such other another same own more most some any each every all both either few many much only must
 yes e g i etc always exactly whenever wherever whichever whatever whoever
 """
 _NEGATORS = """
 not no never without cannot neither nor none nothing nobody nowhere hardly rarely seldom barely unable
-lack lacks lacked lacking fail fails failed except excluding avoid avoids avoided prevent prevents prevented
-prohibit prohibits prohibited forbid forbids forbidden refuse refuses refused deny denies denied
+lack lacks lacked lacking fail fails failed except excluding avoid avoids avoided prevent prevents
+prevented prohibit prohibits prohibited forbid forbids forbidden refuse refuses refused deny denies denied
 false falsely untrue incorrect incorrectly wrong wrongly impossible myth misconception
-nicht kein keine keinen keinem keiner ohne nie niemals pas jamais aucun aucune nunca ningún ninguna jamás
+nicht weder ni kein keine keinen keinem keiner keines ohne nie niemals pas jamais aucun aucune sans nunca
+ningún ninguna ninguno jamás tampoco sin non né senza nessun nessuno nessuna não nem nenhum nenhuma sem
+niet geen nooit zonder inte ingen inga aldrig utan ikke aldri ej nie bez не нет ни без никогда
 """
 _HEDGES = "may might could perhaps possibly maybe probably allegedly supposedly reportedly"
 _CONDITIONS = "if unless whether"
@@ -86,16 +98,16 @@ _STRONG = (
 )
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-FUNCTION_WORDS = _words(_FUNCTION_WORDS)
-NEGATORS = _words(_NEGATORS)
-HEDGES = _words(_HEDGES)
-STRONG_GROUPS = tuple(_words(group) for group in _STRONG)
-CONDITIONS = _words(_CONDITIONS)
-_BORDER_WORDS = _words(_SCOPE_BORDERS)
+FUNCTION_WORDS = word_set(_FUNCTION_WORDS)
+NEGATORS = word_set(_NEGATORS)
+HEDGES = word_set(_HEDGES)
+STRONG_GROUPS = tuple(word_set(group) for group in _STRONG)
+CONDITIONS = word_set(_CONDITIONS)
+_BORDER_WORDS = word_set(_SCOPE_BORDERS)
 _NUMBERS = dict(zip(_NUMBER_WORDS.split(), _NUMBER_VALUES.split(), strict=True))
 
 
@@ -135,6 +147,10 @@ def tokens(text: str, start: int = 0, end: int | None = None) -> tuple[Token, ..
     first = True
     for match in _TOKEN.finditer(text, start, end):
         token = _token(match, text, first=first)
+        if token.word in _UNIT_LETTERS and found and found[-1].kind == "number":
+            token = replace(token, kind="word")
+        if token.word == "non" and text.startswith("-", token.end):  # a prefix, and no "not" as in Italian
+            token = replace(token, kind="word")
         first = token.kind == "border" and token.word not in ",;" if token.kind == "border" else False
         found.append(token)
         if token.word.endswith(("n't", "n’t")):
@@ -149,10 +165,16 @@ def _token(match: re.Match[str], text: str, *, first: bool) -> Token:
         return Token("border", written, written, start, end)
     if kind == "percent":
         return Token("word", "percent", "percent", start, end)
+    if kind == "currency":
+        name = _CURRENCIES[written.strip()]
+        return Token("word", name, name, start, end)
+    if kind == "sign":
+        return Token("function", written, written, start, end)
     if kind == "number":
         return Token("number", written, number_value(written), start, end)
     if kind == "wide":
-        return Token("word", written, text[start : end + 1].strip(), start, end)
+        pair = text[start : end + 1]
+        return Token("word", written, pair if pair.isalnum() else written, start, end)
     return _word_token(written, start, end, first=first)
 
 
@@ -173,7 +195,7 @@ def _word_token(written: str, start: int, end: int, *, first: bool) -> Token:
 
 
 def _is_name(written: str, *, first: bool) -> bool:
-    if _CAMEL.search(written) or (len(written) > 1 and written.isupper()):
+    if is_identifier(written) or (len(written) > 1 and written.isupper()):
         return True
     return not first and written[0].isupper()
 
@@ -184,50 +206,16 @@ def plain(word: str) -> str:
 
 
 def number_value(written: str) -> str:
-    """`1,000` and `1000`, `5.0` and `5`, `٣` and `3` are the same number."""
+    """`1,000` and `1000`, `5.0` and `5`, `٣` and `3` are the same number.
+
+    `1.20` and `1.2` are not: they may be versions.
+    """
     digits = "".join(str(unicodedata.digit(character, character)) for character in written)
+    sign, digits = ("-", digits[1:]) if digits[0] in "-−" else ("", digits)
     value = _THOUSANDS.sub("", digits)
-    if value.count(".") == 1 and ":" not in value and "," not in value:
-        value = value.rstrip("0").rstrip(".")
-    return value.lstrip("0") or "0"
-
-
-_SUFFIX_LIST = (
-    "ization isation ational fulness ousness iveness ations ation ition ments ment ness ities ity ings ing "
-    "ically ical ally edly ies ied ers er ors or ions ion ives ive ably ibly able ible ful ous est ed ly "
-    "es al ic s e y"
-)
-_SUFFIXES = tuple(_SUFFIX_LIST.split())
-_INFLECTIONS = _words("s e y es ed ing ings ies ied er ers")  # may leave three letters, the others four
-_IRREGULAR = {
-    "used": "use",
-    "using": "use",
-    "uses": "use",
-    "ran": "run",
-    "wrote": "write",
-    "written": "write",
-}
-
-
-def stem(word: str) -> str:
-    """A word without its English endings, roughly: compiles, compiled, compiler and compilation agree."""
-    if not word.isascii() or len(word) <= 3 or _CAMEL.search(word):
-        return word
-    word = _IRREGULAR.get(word, word)
-    for _ in range(2):
-        word = _without_suffix(word)
-    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeioslz":
-        word = word[:-1]
-    return word
-
-
-def _without_suffix(word: str) -> str:
-    if word.endswith("ss"):
-        return word
-    for suffix in _SUFFIXES:
-        if word.endswith(suffix) and len(word) - len(suffix) >= (3 if suffix in _INFLECTIONS else 4):
-            return word[: -len(suffix)]
-    return word
+    if whole := _FRACTION_OF_ZEROS.fullmatch(value):
+        value = whole[1]
+    return sign + (value.lstrip("0") or "0")
 
 
 def _opposites() -> dict[str, frozenset[str]]:
@@ -244,6 +232,11 @@ OPPOSITES: Mapping[str, frozenset[str]] = _opposites()
 _NEGATING_PREFIXES = ("un", "in", "im", "non", "dis", "ir", "il", "a")
 
 
+# Stems of content words that say so little that a claim may have them though no sentence does.
+LIGHT = word_set("use call nam know locat happen occur situat bas mak find lie stand")
+
+
+@lru_cache(maxsize=_KNOWN_WORDS)
 def unprefixed(word: str) -> frozenset[str]:
     """The stems of what a word may be the negation of: `mutabl` of `immutable`."""
     rests = (word[len(prefix) :] for prefix in _NEGATING_PREFIXES if word.startswith(prefix))
@@ -339,7 +332,8 @@ class Terms:
         for token in self.tokens:
             if be and token.kind == "word" and token.word.endswith(_PARTICIPLE_ENDS):
                 keys.add(token.key)
-            be = token.word in _BE or (be and token.kind in ("function", "negator"))
+            goes_on = token.kind in ("function", "negator") and token.word not in _NO_PARTICIPLE_AFTER
+            be = token.word in _BE or (be and goes_on)
         return frozenset(keys)
 
     @cached_property
