@@ -10,11 +10,10 @@ from shared.auth import authenticate
 from shared.http.answers import request_id
 from shared.http.app import create_app
 from shared.http.body import read_object
-from shared.http.passing import passed_stream
+from shared.http.passing import PassedAnswer, passed_stream
 from shared.http.streaming import run_until_disconnect
 from shared.services import lifespan, services_of
 from shared.tasks.asking import Call
-from shared.text.completions import served_by
 
 MAX_BODY_BYTES = 20 * 1024 * 1024  # bodies hold pictures here
 
@@ -26,7 +25,7 @@ async def chat_completions(request: Request) -> Response:
     if asked.stream:  # what the body says, not Accept: OpenAI's SDKs accept JSON alone
         return passed_stream(request, gateway.stream(call, asked), asked.body, settle=gateway.settle)
     start, answer = await run_until_disconnect(request, gateway.complete(call, asked))
-    return Response(answer, headers=served_by(start), media_type="application/json")
+    return PassedAnswer(start, answer)
 
 
 routes = [Route("/v1/chat/completions", chat_completions, methods=["POST"])]

@@ -23,7 +23,7 @@ async def embeddings(request: Request) -> Response:
     body = await read_object(request, max_bytes=MAX_BODY_BYTES)
     work = services_of(request).embeddings.embed(call, body)
     start, answer = await run_until_disconnect(request, work)
-    return json_answer(answer, headers=served_by(start))
+    return json_answer(answer, headers=served_by(start.provider, start.model))
 
 
 routes = [Route("/v1/embeddings", embeddings, methods=["POST"])]

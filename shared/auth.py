@@ -21,8 +21,8 @@ def authenticate(connection: HTTPConnection) -> Caller:
     Raises Forbidden for a client on another machine, and for a page of another machine's in a browser
     on this one. A client without an IP address (a Unix socket, a test client) counts as local.
     """
-    client = connection.client
-    if client is not None and not is_loopback(client.host, unknown=True):
+    client = connection.scope.get("client")
+    if client is not None and not is_loopback(client[0], unknown=True):
         raise Forbidden(f"No authentication is configured, so only this machine may call; {HOW_TO}")
     if _is_foreign_page(connection):
         raise Forbidden(f"No authentication is configured, so only pages of this machine may call; {HOW_TO}")
@@ -31,7 +31,8 @@ def authenticate(connection: HTTPConnection) -> Caller:
 
 def _is_foreign_page(connection: HTTPConnection) -> bool:
     """Browsers say so in Sec-Fetch-Site (Fetch Metadata, 2.3), which a page cannot change."""
-    if connection.headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
+    site = [value for name, value in connection.scope["headers"] if name == b"sec-fetch-site"]
+    if not site or site[0] not in (b"cross-site", b"same-site"):
         return False
     host = urlsplit(connection.headers.get("origin", "")).hostname or ""
     return not (host == "localhost" or host.endswith(".localhost") or is_loopback(host, unknown=False))

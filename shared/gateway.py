@@ -7,12 +7,11 @@ provider as it came. Only what decides here is checked; the rest is the provider
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.addressing import Addressing
-from shared.errors import InternalError, InvalidRequest, NotConfigured
+from shared.errors import InvalidRequest, NotConfigured
 from shared.providers import Target
 from shared.types import (
     CallContext,
@@ -24,7 +23,6 @@ from shared.types import (
     StreamStart,
     Task,
     Tier,
-    Verbatim,
 )
 
 if TYPE_CHECKING:
@@ -76,19 +74,15 @@ class Gateway:
 
     async def complete(self, call: Call, asked: Passthrough) -> tuple[StreamStart, bytes]:
         """Who answered, and the whole answer as it came. Raises as `stream` does."""
-        start, answer = None, None
         try:
-            async with aclosing(self.stream(call, asked)) as events:
-                async for event in events:
-                    if isinstance(event, StreamStart):
-                        start = event
-                    elif isinstance(event, Verbatim):
-                        answer = event.events[0]
+            return await self._router.pass_whole(
+                ChatRequest((), passthrough=asked),
+                targets=self._targets(asked),
+                limits=self._limits,
+                context=CallContext(call.request_id, call.caller.tenant_id, Task.GATEWAY),
+            )
         finally:
             await self.settle()
-        if start is None or answer is None:
-            raise InternalError("A whole answer was none")
-        return start, answer
 
     # --- who is asked --------------------------------------------------------------------------
 

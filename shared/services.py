@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict
 
 from shared.errors import NotConfigured
 from shared.providers import Target
@@ -211,13 +211,14 @@ def lifespan(
 
 def telemetry_of(scope: Scope) -> Telemetry | None:
     """None where the app runs without these services."""
-    services = scope.get("state", {}).get("services")
+    state: Mapping[str, object] | None = scope.get("state")
+    services = state.get("services") if state else None
     return services.telemetry if isinstance(services, Services) else None
 
 
 def services_of(connection: HTTPConnection) -> Services:
     """Raises NotConfigured where the server runs the app without its lifespan."""
-    services = getattr(connection.state, "services", None)
+    services: Services | None = connection.scope.get("state", {}).get("services")
     if services is None:
         raise NotConfigured("The app runs without its lifespan: start it with ASGI lifespan on")
-    return cast(Services, services)
+    return services

@@ -7,10 +7,11 @@ import pytest
 
 from shared.ai.hedging import FirstTokenTimes, HedgeBudget
 from shared.errors import AllProvidersFailed, ContentFiltered
+from shared.providers import Target
 from shared.settings import Limits
-from shared.types import Attempt, Outcome, Task
+from shared.types import Attempt, ChatRequest, Outcome, Passthrough, StreamStart, Task
 from tests.simulator import Reply, Simulator
-from tests.simulator.asking import NEVER_REST, SECOND, THIRD, asking, target
+from tests.simulator.asking import CONTEXT, NEVER_REST, SECOND, THIRD, Asker, asking, target
 
 TEXT = Reply().text
 HEDGED = Limits(first_token_timeout=5.0, idle_timeout=5.0, hedge_after=0.02)
@@ -64,6 +65,49 @@ async def test_one_that_fails_leaves_the_race_to_the_other() -> None:
             assert heard.text == TEXT
             assert sorted(row.outcome for row in asker.rows) == [Outcome.OK, Outcome.SERVER_ERROR]
             assert asker.waits == []
+
+
+ASKED_WHOLE = ChatRequest(
+    (), passthrough=Passthrough({"messages": [{"role": "user", "content": "Hi"}]}, "primary", "m")
+)
+
+
+async def whole(asker: Asker, *targets: Target) -> tuple[StreamStart, bytes]:
+    async with asyncio.timeout(3):
+        return await asker.router.pass_whole(
+            ASKED_WHOLE, targets=targets, limits=asker.limits, context=CONTEXT
+        )
+
+
+@pytest.mark.parametrize("hedge_after", [None, 0.01])
+@pytest.mark.parametrize("second_does", [Reply(status=429), Reply(status=503), Reply(before_headers="stall")])
+async def test_while_a_whole_answer_does_not_come_one_after_the_other_is_asked(
+    second_does: Reply, hedge_after: float | None
+) -> None:
+    limits = Limits(first_token_timeout=0.05, timeout=60.0, max_retries=3, hedge_after=hedge_after)
+    async with (
+        Simulator() as first,
+        Simulator() as second,
+        Simulator() as third,
+        asking(limits=limits) as asker,
+    ):
+        first.reply(Reply(before_headers="stall"))
+        second.reply(second_does)
+        start, _ = await whole(asker, target(first), target(second, SECOND), target(third, THIRD))
+        assert start.provider == "third"
+        assert asker.outcomes[-1] == "third ok"
+        assert len(asker.rows) == 3
+        await asyncio.wait_for(first.requests[0].client_left.wait(), 1.0)
+
+
+async def test_a_target_at_rest_is_asked_when_a_whole_answer_is_overdue_and_nobody_else_is_left() -> None:
+    limits = Limits(first_token_timeout=0.05, timeout=60.0)
+    async with Simulator() as first, Simulator() as second, asking(limits=limits) as asker:
+        first.reply(Reply(before_headers="stall"))
+        resting = target(second, SECOND)
+        asker.router.health.rest(resting, 60.0)
+        start, _ = await whole(asker, target(first), resting)
+        assert start.provider == "second"
 
 
 async def test_when_both_fail_the_error_names_both() -> None:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import uvicorn
 
-from shared.http.server import HeadWithBody, listening
+from shared.http.server import taking_all
 from tests.server import Server, serving
 
 HEAD = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
@@ -61,8 +61,8 @@ async def test_a_head_does_not_wait_for_a_body_that_takes_its_time() -> None:
 
 async def test_every_one_of_many_who_come_at_once_is_served() -> None:
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-    server = Server(uvicorn.Config(app, http=HeadWithBody, lifespan="off", log_config=None))
-    running = asyncio.create_task(server.serve(sockets=listening(listener)))
+    server = Server(uvicorn.Config(app, http=taking_all(listener), lifespan="off", log_config=None))
+    running = asyncio.create_task(server.serve(sockets=[listener]))
     await server.ready.wait()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 

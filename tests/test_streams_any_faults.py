@@ -134,6 +134,7 @@ class World:
             "AI_OFFLINE": "never",
             "AI_FIRST_TOKEN_TIMEOUT": "0.8",
             "AI_IDLE_TIMEOUT": "0.8",
+            "AI_TIMEOUT": "10",  # what a whole answer takes that nobody gives
         }
 
     @property

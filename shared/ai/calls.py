@@ -25,7 +25,7 @@ USAGE_GRACE = 0.5  # seconds that an answer with a finish reason may take to sen
 _DRAIN_GRACE = 0.1  # seconds that a body may take to end, so that its connection can serve again
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Instruments:
     """Where attempts are recorded, and by which clocks."""
 
@@ -106,7 +106,7 @@ class Meter:
 
 
 class ChatCall:
-    """One chat completion: an async context, in which `next()` is called until it is `finished`.
+    """One chat completion: `next()` until it is `finished`, then `drain()`; `close()` always follows.
 
     Nothing is sent before the first `next()`. The row is written by `conclude()` or `settle()`, or by
     the call itself when it fails or is given up.
@@ -150,21 +150,29 @@ class ChatCall:
     def row(self) -> Attempt | None:
         return self._meter.row
 
-    async def __aenter__(self) -> ChatCall:
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Ends the attempt: its connection is kept if the body ends soon after a whole answer."""
-        try:
-            if kind is None and self.finished and not self._answer.ended:
-                await self._drain()
-        finally:
-            await self.close()
-
     async def next(self) -> Sequence[Frame]:
-        """The next frames, maybe none. Raises ProviderError, also for an end without a finish reason."""
+        """The next frames, maybe none. Raises ProviderError, also for an end without a finish reason.
+
+        None of them, where a finish reason has come, means that nothing more is worth waiting for.
+        """
+        began = self._clock()
+        seconds, code = self._patience(began)
         try:
-            return self._take(await self._next())
+            try:
+                with self._watchdog.limit(seconds):
+                    batch = await self._answer.read()
+            except TimeoutError:
+                if self.finish is None:
+                    late, status = "nothing came in time", 200 if self._alive else None
+                    raise ProviderError(Outcome.TIMEOUT, late, status=status, code=code) from None
+                batch = None
+            except ProviderError as error:
+                if self.finish is None:
+                    raise self._lost(error) from None
+                batch = None  # whatever happened after the finish reason, the answer is whole
+            finally:
+                self._waited += self._clock() - began
+            return self._take(batch)
         except ProviderError as error:
             self.settle(error.outcome, error)
             raise
@@ -186,25 +194,6 @@ class ChatCall:
         abandoned = outcome in (Outcome.CANCELLED, Outcome.TIMEOUT)
         self._meter.settle(outcome, error, estimate=lambda: self._estimate(abandoned=abandoned))
 
-    async def _next(self) -> Sequence[Frame] | None:
-        """None at the end of the body, and when nothing more is worth waiting for."""
-        began = self._clock()
-        seconds, code = self._patience(began)
-        try:
-            return await self._watchdog.wait(self._answer.read(), seconds)
-        except TimeoutError:
-            if self.finish is not None:
-                return None
-            raise ProviderError(
-                Outcome.TIMEOUT, "nothing came in time", status=self._status, code=code
-            ) from None
-        except ProviderError as error:
-            if self.finish is not None:
-                return None  # whatever happened after the finish reason, the answer is whole
-            raise self._lost(error) from None
-        finally:
-            self._waited += self._clock() - began
-
     def _patience(self, now: float) -> tuple[float, str]:
         """How long the next batch may take, and what it means when it does not come."""
         if self.finish is not None:
@@ -219,10 +208,6 @@ class ChatCall:
         if left < limit - self._waited:
             return max(0.0, left), DEADLINE
         return max(0.0, limit - self._waited), code
-
-    @property
-    def _status(self) -> int | None:
-        return 200 if self._alive else None
 
     def _lost(self, error: ProviderError) -> ProviderError:
         """A connection that breaks within the answer has cut it."""
@@ -283,11 +268,13 @@ class ChatCall:
             self._filtered = refusal
         self.finished = True
 
-    async def _drain(self) -> None:
-        """Reads on to the end of the body, so that the connection is kept, if it ends soon."""
+    async def drain(self) -> None:
+        """After a whole answer: reads on to the end of the body, if it comes soon, to keep the connection."""
         try:
-            while await self._watchdog.wait(self._answer.read(), _DRAIN_GRACE) is not None:
-                pass
+            until = self._clock() + _DRAIN_GRACE
+            while not self._answer.ended:
+                with self._watchdog.limit(max(0.0, until - self._clock())):
+                    await self._answer.read()
         except (TimeoutError, ProviderError):
             return
 
@@ -328,8 +315,11 @@ def _tokens(size: int) -> int:
 
 
 def _log(row: Attempt) -> None:
+    level = logging.INFO if row.outcome in (Outcome.OK, Outcome.CANCELLED) else logging.WARNING
+    if not logger.isEnabledFor(level):
+        return
     logger.log(
-        logging.INFO if row.outcome in (Outcome.OK, Outcome.CANCELLED) else logging.WARNING,
+        level,
         "provider=%s model=%s task=%s outcome=%s status=%s code=%s ms=%.0f request_id=%s",
         row.provider,
         row.model,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 
+from pydantic_core import to_json
+
 from shared.ai.failures import carries_error, from_error, from_response
 from shared.ai.frames import MAX_BODY_BYTES, AnswerDecoder, Frame
 from shared.ai.http1 import Http1Transport
@@ -157,14 +159,11 @@ class Answer:
         return response
 
 
-_TO_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def encoded(payload: JsonObject) -> bytes:
     """JSON in UTF-8; halves of surrogate pairs, which UTF-8 cannot carry, as escapes."""
     try:
-        return _TO_JSON(payload).encode()
-    except UnicodeEncodeError:
+        return to_json(payload)
+    except ValueError:
         return json.dumps(payload, separators=(",", ":")).encode()
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import cast
+from typing import TypeAlias, cast
 
 import httptools
 
@@ -14,6 +13,9 @@ from shared.types import Outcome
 
 MAX_HEAD = 64 * 1024  # bytes of status line and headers, those of interim answers included
 HIGH_WATER = 256 * 1024  # bytes that wait to be read before the sender is held back
+
+
+Resting: TypeAlias = dict["Connection", None]  # connections to one place, the one used last at the end
 
 
 class _Refused(Exception):
@@ -26,9 +28,10 @@ class Connection(asyncio.Protocol):
     def __init__(self, place: Place) -> None:
         self.place = place
         self.lost = False
-        self.on_lost: Callable[[], None] | None = None  # told while nobody waits here
+        self.rests_in: Resting | None = None  # while nobody uses it
         self.usable_until = 0.0  # while at rest: the loop's time
         self.transport: asyncio.Transport  # from connection_made on
+        self.loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
         self._begin()
@@ -63,7 +66,7 @@ class Connection(asyncio.Protocol):
         elif self._waiting > HIGH_WATER and not self._paused and not self.transport.is_closing():
             self._paused = True
             self.transport.pause_reading()
-        self._wake()
+        self._tell()
 
     def eof_received(self) -> bool:
         """The other side sends no more: nothing is left to keep the connection for."""
@@ -73,9 +76,8 @@ class Connection(asyncio.Protocol):
         self.lost = True
         if self._head_done and error is None and self._until_close():
             self._complete = True
-        self._wake()
-        if self.on_lost is not None:
-            self.on_lost()
+        self._tell()
+        self.wake()
 
     def _until_close(self) -> bool:
         """A body without a length ends with the connection (RFC 9112, 6.3)."""
@@ -87,7 +89,7 @@ class Connection(asyncio.Protocol):
         self._failure = why
         self.close()
 
-    def _wake(self) -> None:
+    def _tell(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -132,7 +134,8 @@ class Connection(asyncio.Protocol):
         self.transport.write(data)
         while not self._head_done:  # once it is here it counts, also when the connection broke behind it
             self._check()
-            await self._wait()
+            self._waiter = self.loop.create_future()
+            await self._waiter
 
     async def read(self) -> bytes:
         """What has come of the body; b"" at its end. Raises ProviderError when it breaks off."""
@@ -140,7 +143,8 @@ class Connection(asyncio.Protocol):
             if self._complete:
                 return b""
             self._check()
-            await self._wait()
+            self._waiter = self.loop.create_future()
+            await self._waiter
         data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
         self._body.clear()
         self._waiting = 0
@@ -173,16 +177,15 @@ class Connection(asyncio.Protocol):
             and self.transport.get_write_buffer_size() == 0
         )
 
+    def wake(self) -> None:
+        """It rests no longer."""
+        if self.rests_in is not None:
+            self.rests_in.pop(self, None)
+            self.rests_in = None
+
     def close(self) -> None:
         """At once, with what is not sent yet: nobody waits for it."""
         self.transport.abort()
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
 
     def _check(self) -> None:
         if self._failure is not None:

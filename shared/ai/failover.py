@@ -43,7 +43,7 @@ from shared.types import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask:
     """One attempt to make."""
 
@@ -182,17 +182,20 @@ class Failover:
     # --- hedging -------------------------------------------------------------------------------
 
     @property
-    def may_hedge(self) -> bool:
-        return self._hedge_target() is not None
+    def left(self) -> int:
+        """How many targets have not been asked."""
+        return len(self._waiting)
 
-    def _hedge_target(self) -> Target | None:
+    def hedge(self, *, overdue: bool) -> Ask | None:
+        """One more attempt beside those under way, for who speaks first.
+
+        Never at a target at rest, unless those under way are `overdue`.
+        """
         if self._shown is not None or self._attempts_left < 1:
             return None
-        return next(filter(self._health.admits, self._waiting), None)
-
-    def hedge(self) -> Ask | None:
-        """A second attempt beside the one under way, for who speaks first; never at a target at rest."""
-        target = self._hedge_target()
+        target = next(filter(self._health.admits, self._waiting), None)
+        if target is None and overdue:
+            target = self._probe()
         if target is None:
             return None
         self._waiting.remove(target)
@@ -203,13 +206,12 @@ class Failover:
         """One of two attempts has failed, while the other still runs."""
         self._failures.append(_failed(ask.target, error))
 
-    def chosen(self, ask: Ask, *, over: Ask | None) -> None:
-        """This is the attempt under way now. The target of one that was cancelled may be asked later."""
+    def chosen(self, ask: Ask, *, over: Sequence[Ask]) -> None:
+        """This is the attempt under way now. The targets of those that were cancelled may be asked later."""
         if ask.target is not self._ask.target:
             self._tries, self._repaired, self._no_prefill = 1, False, False
         self._ask = ask
-        if over is not None:
-            self._waiting.append(over.target)
+        self._waiting += [other.target for other in over]
 
     # --- showing -------------------------------------------------------------------------------
 

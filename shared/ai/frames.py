@@ -36,6 +36,7 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "function_call": "tool_calls",
     "tool_use": "tool_calls",
 }
+_PLAIN_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 _WORK = ("reasoning_content", "reasoning", "tool_calls", "function_call", "audio")
 _FAILED_REASONS: Mapping[str, Outcome] = {
     "content_filter": Outcome.CONTENT_FILTER,
@@ -304,6 +305,8 @@ def decode_usage(document: JsonObject) -> Usage | None:
     made = _count(found, "completion_tokens", "output_tokens")
     if given is None and made is None:
         return None
+    if not found.keys() - _PLAIN_COUNTS and found.get("total_tokens") == (given or 0) + (made or 0):
+        return Usage(given or 0, made or 0)  # short, as so many are
     details = _object(found.get("prompt_tokens_details"))
     told = _count(details, "cached_tokens")
     cached = told or _count(found, "cached_tokens", "prompt_cache_hit_tokens") or 0

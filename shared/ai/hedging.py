@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -49,7 +49,10 @@ class FirstTokenTimes:
 
     def note(self, row: Attempt) -> None:
         if row.first_token_ms is not None and row.outcome is Outcome.OK:
-            times = self._times.setdefault((row.task, row.provider), deque(maxlen=_SAMPLES))
+            key = (row.task, row.provider)
+            times = self._times.get(key)
+            if times is None:
+                times = self._times[key] = deque(maxlen=_SAMPLES)
             times.append(row.first_token_ms / 1000)
 
     def p95(self, task: Task, provider: str) -> float | None:
@@ -96,28 +99,42 @@ class Racer:
 
 
 async def race(
-    first: Racer, second: Callable[[], Racer | None], *, after: float, lost: Callable[[Racer], None]
+    first: Racer,
+    another: Callable[[], Racer | None],
+    *,
+    waits: Sequence[float],
+    lost: Callable[[Racer], None],
 ) -> Racer:
-    """The one that speaks first, or the last one to fail. The other is cancelled.
+    """The one that speaks first, or the last one to fail. The others are cancelled.
 
-    `second` starts another after `after` seconds; `lost` hears of one that fails while the other runs.
+    `another` may start one more each time that the newest has been silent for the next of `waits`, in
+    seconds; `lost` hears of one that fails while others run.
     """
+    loop = asyncio.get_running_loop()
     running = {asyncio.create_task(first.lead()): first}
+    began = {id(first): loop.time()}
+    left = iter(waits)
+    wait = next(left, None)
     winner: Racer | None = None
     try:
-        done, _ = await asyncio.wait(running, timeout=after)
-        if not done and (other := second()) is not None:
-            running[asyncio.create_task(other.lead())] = other
         while True:
-            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            newest = max(began[id(racer)] for racer in running.values())
+            patience = None if wait is None else max(0.0, newest + wait - loop.time())
+            done, _ = await asyncio.wait(running, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                wait = next(left, None)
+                if (more := another()) is not None:
+                    began[id(more)] = loop.time()
+                    running[asyncio.create_task(more.lead())] = more
             for task in [task for task in running if task in done]:
                 racer = running.pop(task)
                 task.result()
                 if racer.error is not None:
                     await racer.call.close()
                 if racer.error is None or _decides(racer.error) or not running:
-                    if first in running.values():
-                        first.call.outrun()
+                    for other in running.values():
+                        if began[id(other)] < began[id(racer)]:
+                            other.call.outrun()
                     winner = racer
                     return racer
                 lost(racer)

@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from shared.ai.connecting import Connector, trusted
-from shared.ai.connection import Connection
-from shared.ai.places import Destination, Place, Proxies, destination, environment_proxies
+from shared.ai.connection import Connection, Resting
+from shared.ai.places import Place, Proxies, destination, environment_proxies
 from shared.errors import ProviderError
 from shared.types import Outcome
 
 IDLE_SECONDS = 30.0  # a connection at rest for longer is closed
 SAFETY_SECONDS = 1.0  # before a server's own limit, where it names one
 MAX_IDLE = 256  # connections at rest for one place
-_MAX_KNOWN = 1000  # URLs
+_MAX_KNOWN = 1000  # URLs with headers; a request within a trace has a header of its own
 _INFLATED = 256 * 1024  # bytes made of a compressed piece at a time
 
 
@@ -33,8 +34,8 @@ class Http1Transport:
     ) -> None:
         self._proxies = proxies or environment_proxies()
         self._connector = Connector(tls or trusted)
-        self._known: dict[str, Destination] = {}
-        self._idle: dict[Place, dict[Connection, None]] = {}  # the one used last at the end
+        self._known: dict[tuple[str, str, tuple[tuple[str, str], ...]], _Way] = {}
+        self._idle: dict[Place, Resting] = {}
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -49,66 +50,75 @@ class Http1Transport:
         on_sent: Callable[[], None] | None = None,
     ) -> Exchange:
         """An async context that gives the Response. Raises ProviderError CONNECT_ERROR or TIMEOUT."""
-        where = self._destination(url)
-        data = request_bytes(method, where.lines, headers, body)
-        return Exchange(self, where.place, data, connect_timeout, on_sent)
+        way = self._way(method, url, tuple(headers.items()))
+        data = b"%bcontent-length: %d\r\n\r\n%b" % (way.head, len(body), body)
+        return Exchange(self, way, data, connect_timeout, on_sent)
 
     async def aclose(self) -> None:
         """Closes what is at rest; what is in use closes when it is done."""
         self._closed = True
         if self._sweeping is not None:
             self._sweeping.cancel()
-        for connections in self._idle.values():
-            for connection in connections:
-                connection.on_lost = None
-                connection.close()
-        self._idle.clear()
+        for resting in self._idle.values():
+            while resting:
+                _woken(resting).close()
 
-    async def take(self, place: Place, connect_timeout: float) -> Connection:
+    async def take(self, place: Place, resting: Resting, connect_timeout: float) -> Connection:
         """The connection that was used last and is still good, or a new one."""
-        resting = self._idle.get(place)
-        now = asyncio.get_running_loop().time()
         while resting:
-            connection, _ = resting.popitem()
-            connection.on_lost = None
-            if connection.reusable and now < connection.usable_until:
+            connection = _woken(resting)
+            if connection.reusable and connection.loop.time() < connection.usable_until:
                 return connection
             connection.close()
         return await self._connector.connect(place, connect_timeout)
 
-    def give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection, resting: Resting) -> None:
         """Keeps a connection whose exchange is over, closes any other."""
-        resting = self._idle.setdefault(connection.place, {})
         rest = _rest(connection.headers)
         if self._closed or not connection.reusable or rest <= 0 or len(resting) >= MAX_IDLE:
             connection.close()
             return
-        loop = asyncio.get_running_loop()
-        connection.usable_until = loop.time() + rest
-        connection.on_lost = lambda: resting.pop(connection, None)
+        connection.usable_until = connection.loop.time() + rest
+        connection.rests_in = resting
         resting[connection] = None
         if self._sweeping is None:
-            self._sweeping = loop.call_later(IDLE_SECONDS, self._sweep)
+            self._sweeping = connection.loop.call_later(IDLE_SECONDS, self._sweep)
 
     def _sweep(self) -> None:
         """Closes what has rested for too long, as long as anything rests."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connections in self._idle.values():
-            for connection in [one for one in connections if one.usable_until <= now]:
-                del connections[connection]
-                connection.on_lost = None
+        for resting in self._idle.values():
+            for connection in [one for one in resting if one.usable_until <= now]:
+                connection.wake()
                 connection.close()
-        self._idle = {place: connections for place, connections in self._idle.items() if connections}
-        self._sweeping = loop.call_later(IDLE_SECONDS, self._sweep) if self._idle else None
+        self._sweeping = loop.call_later(IDLE_SECONDS, self._sweep) if any(self._idle.values()) else None
 
-    def _destination(self, url: str) -> Destination:
-        known = self._known.get(url)
+    def _way(self, method: str, url: str, headers: tuple[tuple[str, str], ...]) -> _Way:
+        known = self._known.get((method, url, headers))
         if known is None:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            known = self._known[url] = destination(url, self._proxies)
+            where = destination(url, self._proxies)
+            head = request_head(method, where.lines, headers)
+            known = _Way(where.place, head, self._idle.setdefault(where.place, {}))
+            self._known[method, url, headers] = known
         return known
+
+
+def _woken(resting: Resting) -> Connection:
+    connection = next(reversed(resting))
+    connection.wake()
+    return connection
+
+
+@dataclass(slots=True)
+class _Way:
+    """What requests with the same URL and headers share."""
+
+    place: Place
+    head: bytes  # all but the length
+    resting: Resting  # connections to that place
 
 
 class Exchange:
@@ -119,19 +129,20 @@ class Exchange:
     def __init__(
         self,
         transport: Http1Transport,
-        place: Place,
+        way: _Way,
         data: bytes,
         connect_timeout: float,
         on_sent: Callable[[], None] | None,
     ) -> None:
         self._transport = transport
-        self._place = place
+        self._way = way
         self._data = data
         self._connect_timeout = connect_timeout
         self._on_sent = on_sent
 
     async def __aenter__(self) -> Http1Response:
-        self._connection = await self._transport.take(self._place, self._connect_timeout)
+        way = self._way
+        self._connection = await self._transport.take(way.place, way.resting, self._connect_timeout)
         try:
             if self._on_sent is not None:
                 self._on_sent()
@@ -144,7 +155,7 @@ class Exchange:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._transport.give_back(self._connection)
+        self._transport.give_back(self._connection, self._way.resting)
 
 
 class Http1Response:
@@ -204,21 +215,22 @@ class Inflated:
         return b""
 
 
-def request_bytes(method: str, lines: bytes, headers: Mapping[str, str], body: bytes) -> bytes:
+def request_head(method: str, lines: bytes, headers: Sequence[tuple[str, str]]) -> bytes:
     """Raises ProviderError for a header that would end its line, or is not Latin-1."""
-    head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    head = "".join([f"{name}: {value}\r\n" for name, value in headers])
     if head.count("\n") != len(headers) or head.count("\r") != len(headers) or "\0" in head:
         raise ProviderError(Outcome.PROTOCOL_ERROR, "IllegalHeader")
     try:
-        encoded = f"{head}content-length: {len(body)}\r\n\r\n".encode("latin-1")
+        return method.encode("ascii") + lines + head.encode("latin-1")
     except UnicodeEncodeError:
         raise ProviderError(Outcome.PROTOCOL_ERROR, "IllegalHeader") from None
-    return b"".join((method.encode("ascii"), lines, encoded, body))
 
 
 def _rest(headers: Mapping[str, str]) -> float:
     """Seconds that the connection may rest: ours, or fewer by the server's `Keep-Alive: timeout=5`."""
-    for parameter in headers.get("keep-alive", "").split(","):
+    if "keep-alive" not in headers:
+        return IDLE_SECONDS
+    for parameter in headers["keep-alive"].split(","):
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "timeout" and value.strip().isdecimal():
             return min(IDLE_SECONDS, int(value) - SAFETY_SECONDS)

@@ -113,12 +113,12 @@ def _serve(listener: socket.socket, workers: int, log_format: LogFormat) -> None
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from shared.http.server import HeadWithBody, listening
+    from shared.http.server import HeadWithBody, taking_all
 
     log_what_is_shown()
     config = uvicorn.Config(
         APP,
-        http=HeadWithBody,
+        http=taking_all(listener) if workers == 1 else HeadWithBody,
         workers=workers,
         lifespan="on",
         access_log=False,
@@ -126,7 +126,7 @@ def _serve(listener: socket.socket, workers: int, log_format: LogFormat) -> None
         timeout_graceful_shutdown=_GRACE,
     )
     if workers == 1:
-        uvicorn.Server(config).run(sockets=listening(listener))
+        uvicorn.Server(config).run(sockets=[listener])
         return
     listener.set_inheritable(True)
     supervisor = Multiprocess(config, sockets=[listener])

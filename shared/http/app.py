@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from inspect import iscoroutinefunction
 from typing import TypeAlias
 from urllib.parse import quote
@@ -22,13 +21,10 @@ from shared.errors import MethodNotAllowed, NotFound
 from shared.http.answers import REQUEST_ID, AnswerAborted, as_api_error, error_answer
 from shared.services import telemetry_of
 from shared.telemetry.current import CURRENT, CurrentRequest, TraceContext, parse_traceparent
+from shared.telemetry.logs import log_request
 from shared.types import random_id
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-
-access_log = logging.getLogger("marginalia.access")
-
-_ACCESS = {"fields": ("method", "path", "status", "ms", "request_id")}  # their names in JSON lines
 
 CLIENT_CLOSED = 499  # nginx's status for a client that left before the answer; logged, never sent
 
@@ -38,17 +34,16 @@ ALLOWED_HEADERS = (
     "tracestate, baggage, last-event-id, x-request-id, idempotency-key"
 )
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-EVERY_ANSWER = (
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", ALLOWED_METHODS.encode()),
-    (b"access-control-allow-headers", ALLOWED_HEADERS.encode()),
-    (
-        b"access-control-expose-headers",
+EVERY_ANSWER: Mapping[bytes, bytes] = {
+    b"access-control-allow-origin": b"*",
+    b"access-control-allow-methods": ALLOWED_METHODS.encode(),
+    b"access-control-allow-headers": ALLOWED_HEADERS.encode(),
+    b"access-control-expose-headers": (
         b"x-request-id, retry-after, x-should-retry, allow, x-vercel-ai-ui-message-stream, "
-        b"x-marginalia-provider, x-marginalia-model",
+        b"x-marginalia-provider, x-marginalia-model"
     ),
-    (b"x-content-type-options", b"nosniff"),
-)
+    b"x-content-type-options": b"nosniff",
+}
 MAX_ASKED_HEADERS = 2_000  # characters of Access-Control-Request-Headers that are looked at
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -139,15 +134,7 @@ class Edge:
             await self._serve(scope, receive, exchange)
         finally:
             seconds = self._clock() - started
-            access_log.info(
-                "%s %s %d %.1fms request_id=%s",
-                method,
-                path,
-                exchange.status,
-                seconds * 1000,
-                request_id,
-                extra=_ACCESS,
-            )
+            log_request(method, path, exchange.status, seconds, request_id)
             if telemetry is not None:
                 telemetry.end(span, method, scheme, _route(scope), exchange.status, seconds)
             CURRENT.reset(token)
@@ -197,10 +184,13 @@ class Exchange:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
-            headers = [*message.get("headers", ()), (b"x-request-id", self.request_id.encode("ascii"))]
-            given = [name for name, _ in headers]
-            headers += [header for header in EVERY_ANSWER if header[0] not in given]
-            message = {**message, "headers": headers}
+            given = message.get("headers", ())
+            ours: Iterable[tuple[bytes, bytes]] = EVERY_ANSWER.items()
+            if any(name in EVERY_ANSWER for name, _ in given):
+                names = {name for name, _ in given}
+                ours = [header for header in ours if header[0] not in names]
+            request_id = (b"x-request-id", self.request_id.encode("ascii"))
+            message = {**message, "headers": [*given, request_id, *ours]}
         return self._send(message)
 
 

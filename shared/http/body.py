@@ -6,6 +6,7 @@ cannot be used. Every message names the field, what was found and what is allowe
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import math
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json
 from starlette.requests import ClientDisconnect, Request
 
 from shared.errors import InvalidRequest, TooLarge, Unprocessable, UnsupportedMediaType
@@ -27,6 +29,7 @@ MAX_NESTING = 100
 MAX_SHOWN = 60  # characters of a value that a message repeats
 
 _SUSPECT_ESCAPE = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")  # of a NUL or half a surrogate pair
+_LARGE_NUMBER = re.compile(rb"[0-9](?:[eE]\+?[0-9]{3}|[0-9]{299})")  # the quick parser makes it infinite
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 Path = tuple[str | int, ...]
@@ -39,8 +42,7 @@ async def read_json(request: Request, model: type[M]) -> M:
     Raises UnsupportedMediaType, TooLarge over 2 MiB, InvalidRequest, Unprocessable for text that
     cannot be stored, ClientDisconnect when the client leaves before its body is whole.
     """
-    _check_media_type(request)
-    body = (await _read(request, MAX_BODY_BYTES)).removeprefix(b"\xef\xbb\xbf")
+    body = await _read(request, MAX_BODY_BYTES)
     _check_json(body)
     try:
         return model.model_validate_json(body, strict=True, extra="forbid")
@@ -53,8 +55,7 @@ async def read_object(request: Request, *, max_bytes: int) -> JsonObject:
 
     Raises as `read_json` does, but for its text.
     """
-    _check_media_type(request)
-    body = (await _read(request, max_bytes)).removeprefix(b"\xef\xbb\xbf")
+    body = await _read(request, max_bytes)
     top = _parse(body)
     if not isinstance(top, dict):
         raise InvalidRequest(f"The body should be a JSON object, found {shown(top)}")
@@ -66,28 +67,13 @@ async def read_object(request: Request, *, max_bytes: int) -> JsonObject:
 # --- bytes ---------------------------------------------------------------------------------------
 
 
-def _check_media_type(request: Request) -> None:
-    """JSON, or nothing said. Anything else, as curl's -d sends, is more likely a slip."""
-    raw = dict(request.scope["headers"])
-    if raw.get(b"content-type") == b"application/json" and b"content-encoding" not in raw:
-        return  # as nearly every client says it
-    sent = request.headers.get("content-type", "application/json")
-    name, *parameters = (part.strip().lower() for part in sent.split(";"))
-    charset = next(
-        (p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")), "utf-8"
-    )
-    known = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
-    if not known or charset not in ("utf-8", "utf8", "us-ascii"):
-        raise UnsupportedMediaType(
-            f"content-type is {sent[:MAX_SHOWN]!r}; allowed is application/json in UTF-8"
-        )
-    if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
-        raise UnsupportedMediaType(f"content-encoding is {coding[:MAX_SHOWN]!r}; send the body as it is")
-
-
 async def _read(request: Request, limit: int) -> bytes:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > limit:
+    """Without a byte order mark."""
+    headers: dict[bytes, bytes] = dict(request.scope["headers"])
+    if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
+        _check_media_type(request)
+    announced = headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced[:20]) > limit:
         raise _too_large(limit)
     chunks: list[bytes] = []
     size, more = 0, True
@@ -100,7 +86,23 @@ async def _read(request: Request, limit: int) -> bytes:
         size += len(chunks[-1])
         if size > limit:
             raise _too_large(limit)
-    return b"".join(chunks)
+    return b"".join(chunks).removeprefix(codecs.BOM_UTF8)
+
+
+def _check_media_type(request: Request) -> None:
+    """JSON, or nothing said. Anything else, as curl's -d sends, is more likely a slip."""
+    sent = request.headers.get("content-type", "application/json")
+    name, *parameters = (part.strip().lower() for part in sent.split(";"))
+    charset = next(
+        (p.removeprefix("charset=").strip('"') for p in parameters if p.startswith("charset=")), "utf-8"
+    )
+    known = name == "application/json" or (name.startswith("application/") and name.endswith("+json"))
+    if not known or charset not in ("utf-8", "utf8", "us-ascii"):
+        raise UnsupportedMediaType(
+            f"content-type is {sent[:MAX_SHOWN]!r}; allowed is application/json in UTF-8"
+        )
+    if (coding := request.headers.get("content-encoding", "identity").lower()) != "identity":
+        raise UnsupportedMediaType(f"content-encoding is {coding[:MAX_SHOWN]!r}; send the body as it is")
 
 
 def _too_large(limit: int) -> TooLarge:
@@ -124,6 +126,11 @@ def _check_json(body: bytes) -> None:
 def _parse(body: bytes) -> Json:
     if not body.strip():
         raise InvalidRequest("The body is empty; expected a JSON object")
+    try:
+        if not _LARGE_NUMBER.search(body):
+            return from_json(body, allow_inf_nan=False)
+    except ValueError:  # the standard parser takes some more, and says where it fails
+        pass
     try:
         return _STRICT.decode(body.decode())
     except UnicodeDecodeError as error:

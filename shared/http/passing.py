@@ -15,6 +15,24 @@ from shared.text.completions import CompletionEncoder, served_by
 from shared.types import Json, StreamEvent, StreamStart
 
 
+class PassedAnswer(Response):
+    """A whole answer as it came, with headers that say who answers."""
+
+    def __init__(self, start: StreamStart, body: bytes) -> None:
+        """In place of the base's own, which takes longer than all that is done here for most answers."""
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+            *(
+                (name.encode(), value.encode())
+                for name, value in served_by(start.provider, start.model).items()
+            ),
+        ]
+
+
 def passed_stream(
     request: Request,
     events: AsyncGenerator[StreamEvent, None],
@@ -54,5 +72,5 @@ class _PassedStream(EventStream[StreamEvent]):
         await self._settle_rows()
 
     def _head(self, first: StreamEvent) -> Mapping[str, str]:
-        served = served_by(first) if isinstance(first, StreamStart) else {}
+        served = served_by(first.provider, first.model) if isinstance(first, StreamStart) else {}
         return {**super()._head(first), **served}

@@ -8,14 +8,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# libuv takes one connection a turn of the loop from each listening handle. Streams that have begun
-# have their turns in between, so that of hundreds who come at once the last would wait long.
-ACCEPTED_A_TURN = 8
-
-
-def listening(listener: socket.socket) -> list[socket.socket]:
-    """The same socket several times."""
-    return [listener, *(listener.dup() for _ in range(ACCEPTED_A_TURN - 1))]
+_ACCEPTED_AT_ONCE = 128  # in one turn of the loop
 
 
 class HeadWithBody(HttpToolsProtocol):
@@ -23,6 +16,37 @@ class HeadWithBody(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
         super().connection_made(cast(asyncio.Transport, _Holding(transport)))
+
+
+def taking_all(listener: socket.socket) -> type[HeadWithBody]:
+    """What uvicorn serves each connection of `listener` by, which also takes those that wait behind it.
+
+    libuv accepts one connection a turn of the loop. Streams that have begun have their turns in between,
+    so that of hundreds who come at once the last would wait for seconds.
+    """
+    accepting: set[asyncio.Task[Any]] = set()
+
+    class TakingAll(HeadWithBody):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._take_waiting()
+
+        def _take_waiting(self) -> None:
+            loop = asyncio.get_running_loop()
+            for _ in range(_ACCEPTED_AT_ONCE):
+                try:
+                    client, _ = listener.accept()
+                except OSError:  # nobody waits, or nobody can be taken now: libuv goes on
+                    return
+                task = loop.create_task(loop.connect_accepted_socket(self._another, client))
+                accepting.add(task)
+                task.add_done_callback(accepting.discard)
+            loop.call_soon(self._take_waiting)
+
+        def _another(self) -> HeadWithBody:
+            return HeadWithBody(self.config, self.server_state, self.app_state)
+
+    return TakingAll
 
 
 class _Holding:

@@ -14,10 +14,12 @@ import select
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, LiteralString
 
+from pydantic_core import to_json
+
 from shared.errors import ApiError, Forbidden, StoreUnavailable, Unprocessable
 from shared.store.records import Row
 from shared.store.store import NOT_MIGRATED, JsonArgument
-from shared.types import Caller
+from shared.types import Caller, Json
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, Error
@@ -162,10 +164,18 @@ def _claims(caller: Caller) -> str:
     return json.dumps(dict(caller.claims) or ours)
 
 
+def _json(value: Json) -> bytes | str:
+    """The standard encoder also writes halves of surrogate pairs, which the database then refuses by name."""
+    try:
+        return to_json(value)
+    except ValueError:
+        return json.dumps(value)
+
+
 def _adapted(value: object) -> object:
     from psycopg.types.json import Jsonb
 
-    return Jsonb(value.value) if isinstance(value, JsonArgument) else value
+    return Jsonb(value.value, _json) if isinstance(value, JsonArgument) else value
 
 
 _VECTOR_TYPE: LiteralString = """

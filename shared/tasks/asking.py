@@ -39,7 +39,7 @@ OFFLINE = "offline"  # stands as the provider of what no provider made
 OFFLINE_MODEL = "deterministic"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One request of a client."""
 

@@ -39,7 +39,7 @@ def parse_traceparent(header: str) -> TraceContext | None:
     return TraceContext(found["trace"], found["parent"], int(found["flags"], 16) & _KNOWN_FLAGS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CurrentRequest:
     request_id: str
     trace: TraceContext | None  # this server's span of it where there is one, else the caller's

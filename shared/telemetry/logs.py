@@ -12,7 +12,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from io import TextIOWrapper
+from typing import Any, TextIO
 
 from shared.settings import LogFormat
 from shared.telemetry.current import CURRENT
@@ -29,15 +30,16 @@ class LineFormatter(logging.Formatter):
     """
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s%(belongs)s")
+        super().__init__()
         self._second = 0
         self._written = ""
 
     def format(self, record: logging.LogRecord) -> str:
-        message = str(record.msg)
-        pairs = [f" {name}={value}" for name, value in _belongs_to() if f"{name}=" not in message]
-        record.belongs = "".join(pairs)
-        return super().format(record)
+        said = str(record.msg)
+        pairs = [f" {name}={value}" for name, value in _belongs_to() if f"{name}=" not in said]
+        when = self.formatTime(record)
+        line = f"{when} {record.levelname} {record.name} {record.getMessage()}{''.join(pairs)}"
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its name
         second = int(record.created)
@@ -45,6 +47,57 @@ class LineFormatter(logging.Formatter):
             self._second = second
             self._written = time.strftime(self.default_time_format, time.localtime(second))
         return f"{self._written},{record.msecs:03.0f}"
+
+
+class LineHandler(logging.StreamHandler[TextIO]):
+    """To standard error, which sends each line on by itself: no flush has to follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        if isinstance(self.stream, TextIOWrapper):
+            self.stream.reconfigure(line_buffering=True)
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Without a lock, as a line is one write."""
+        if self.filters and not self.filter(record):
+            return False
+        self.emit(record)
+        return True
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self.stream.write(f"{self.format(record)}\n")
+        except Exception:
+            self.handleError(record)
+
+
+def log_request(method: str, path: str, status: int, seconds: float, request_id: str) -> None:
+    """The access log's line. As `access_log.info` writes it, at a quarter of the time."""
+    if access_log.isEnabledFor(logging.INFO):
+        record = logging.LogRecord.__new__(logging.LogRecord)
+        now = time.time()
+        record.__dict__.update(
+            _ACCESS,
+            args=(method, path, status, seconds * 1000, request_id),
+            created=now,
+            msecs=now % 1 * 1000,
+            relativeCreated=_ACCESS["relativeCreated"] + (now - _ACCESS["created"]) * 1000,
+        )
+        access_log.handle(record)
+
+
+access_log = logging.getLogger("marginalia.access")
+_ACCESS = vars(
+    logging.makeLogRecord(
+        {
+            "name": access_log.name,
+            "levelno": logging.INFO,
+            "levelname": "INFO",
+            "msg": "%s %s %d %.1fms request_id=%s",
+            "fields": ("method", "path", "status", "ms", "request_id"),  # their names in JSON lines
+        }
+    )
+)
 
 
 class JsonFormatter(logging.Formatter):
@@ -93,7 +146,7 @@ def log_configuration(format: LogFormat) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": f"{formatter.__module__}.{formatter.__qualname__}"}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {"stderr": {"class": f"{__name__}.{LineHandler.__name__}", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {"marginalia": {"level": "INFO"}},
     }

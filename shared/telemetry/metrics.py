@@ -94,12 +94,12 @@ class Metrics:
     def attempt(self, row: Attempt) -> str:
         """Gives the model's label."""
         label = self._model_label(row)
-        key = (row.task.value, row.provider, label)
+        key = (row.task, row.provider, label)
         tally = self._tallies.get(key)
         if tally is None:
             tally = self._tallies[key] = ModelTally()
         tally.outcomes[row.outcome] = tally.outcomes.get(row.outcome, 0) + 1
-        caused = (row.task.value, row.provider, row.cause.value)
+        caused = (row.task, row.provider, row.cause)
         self._causes[caused] = self._causes.get(caused, 0) + 1
         tally.duration.observe(row.duration_ms / 1000)
         if row.first_token_ms is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar, TypeAlias
 from urllib.parse import quote
 
@@ -31,11 +32,12 @@ _DONE = b"data: [DONE]\n\n"
 _SAFE_IN_HEADER = " /:@._-+"
 
 
-def served_by(start: StreamStart) -> dict[str, str]:
+@lru_cache(maxsize=1000)
+def served_by(provider: str, model: str) -> Mapping[str, str]:
     """Headers that say who answers."""
     return {
-        "x-marginalia-provider": start.provider,
-        "x-marginalia-model": quote(start.model, safe=_SAFE_IN_HEADER),
+        "x-marginalia-provider": provider,
+        "x-marginalia-model": quote(model, safe=_SAFE_IN_HEADER),
     }
 
 
