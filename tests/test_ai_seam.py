@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from shared.ai.seam import PREFILL_FROM, Seam, squeezed
+from shared.ai.seam import PREFILL_FROM, Seam, prefill_of, squeezed
 
 SENT = "The fox is quick. It jumps over the dog. Then it runs aw"
 REST = "ay into the wood. The end."
@@ -15,7 +15,11 @@ LINE = "One two three four five six seven eight"
 
 def join(sent: str, *pieces: str, goes_on: bool) -> tuple[str, bool]:
     """What the caller has in the end, and whether it had to drop what it had."""
-    seam = Seam(sent, goes_on=goes_on)
+    seam = Seam(sent, prefill=sent.rstrip() if goes_on else "")
+    return joined_by(seam, sent, *pieces)
+
+
+def joined_by(seam: Seam, sent: str, *pieces: str) -> tuple[str, bool]:
     for index, piece in enumerate(pieces):
         joined = seam.feed(piece)
         if joined is not None:
@@ -77,7 +81,7 @@ def test_a_provider_that_goes_on_may_have_nothing_to_add() -> None:
 
 
 def test_an_empty_answer_to_the_same_question_is_none() -> None:
-    assert Seam(SENT, goes_on=False).close() is None
+    assert Seam(SENT).close() is None
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,43 @@ def test_an_empty_answer_to_the_same_question_is_none() -> None:
 )
 def test_white_space_at_the_seam_is_not_doubled(sent: str, written: str, whole: str) -> None:
     assert join(sent, written, goes_on=True) == (whole, False)
+
+
+LIST = (
+    "A lighthouse stands on the cliff. Its keeper, who is old, reads every evening.\n\n"
+    "- the log of ships\n- the weather\n1. one\n2. A.\n\n## B\n\nWhen fog comes, the horn sounds."
+)
+CUTS = [cut for cut in range(PREFILL_FROM + 12, len(LIST)) if prefill_of(LIST[:cut])]
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_what_goes_on_is_joined_wherever_a_list_broke(cut: int) -> None:
+    """It goes on where its prefill ends, repeats the last line of that, or starts anew."""
+    sent = LIST[:cut]
+    prefill = prefill_of(sent)
+    rest = LIST[len(prefill) :]
+    last_line = prefill[max(prefill.rfind("\n"), prefill.rfind(". ")) + 1 :]
+    for written in (rest, rest.lstrip(), last_line + rest, LIST):
+        for pieces in ([written], list(written)):
+            text, _ = joined_by(Seam(sent, prefill=prefill), sent, *pieces)
+            assert squeezed(text) == squeezed(LIST)
+            assert text.count("\n") >= LIST.count("\n") - 2 * (written == rest.lstrip())
+
+
+def test_what_had_hardly_begun_is_not_given_to_go_on_from() -> None:
+    sent = f"{LINE}.\n- one of several\n-"
+    assert prefill_of(sent) == f"{LINE}.\n- one of several"
+    assert prefill_of(f"{LINE}.\n- one of several\n- two ") == f"{LINE}.\n- one of several\n- two"
+    assert prefill_of("-") == ""
+
+
+@pytest.mark.parametrize("written", ["* two", "\n* two"])
+def test_another_end_than_what_had_hardly_begun_replaces_it(written: str) -> None:
+    before = f"{LINE}.\n- one of several"
+    seam = Seam(f"{before}\n-", prefill=before)
+    assert joined_by(seam, f"{before}\n-", written) == (f"{before}\n* two", True)
+    ended = Seam(f"{before}\n-", prefill=before)
+    assert joined_by(ended, f"{before}\n-") == (before, True)
 
 
 def test_a_text_that_repeats_itself_may_go_on_doing_so() -> None:
@@ -140,7 +181,7 @@ def test_a_continuation_is_joined_without_a_doubled_or_lost_character(
 def test_what_is_added_is_always_the_end_of_what_was_written(
     sent: str, pieces: list[str], goes_on: bool
 ) -> None:
-    seam = Seam(sent, goes_on=goes_on)
+    seam = Seam(sent, prefill=sent.rstrip() if goes_on else "")
     written = ""
     for piece in pieces:
         written += piece

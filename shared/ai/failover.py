@@ -19,7 +19,7 @@ from typing import Protocol, TypeAlias
 from shared.ai.frames import Frame
 from shared.ai.payload import Repair, can_be_joined, may_go_on, repaired, wants_usage
 from shared.ai.retry import Budget, Move, Standing, decide
-from shared.ai.seam import PREFILL_FROM, Joined, Seam, squeezed
+from shared.ai.seam import Joined, Seam, prefill_of
 from shared.ai.verdict import verdict
 from shared.errors import (
     ApiError,
@@ -337,7 +337,7 @@ class Failover:
         if self._shown is not None:
             self._verbatim = False  # what follows is ours: the rest of another provider's answer
         prefill = self._prefill(target, request)
-        self._seam = Seam(self.text, goes_on=bool(prefill)) if self._text else None
+        self._seam = Seam(self.text, prefill=prefill) if self._text else None
         self._spend(again=self._tries > 1)
         self._ask = Ask(target, request, wait, prefill, self._verbatim, cause)
         return self._ask
@@ -356,8 +356,7 @@ class Failover:
             return ""
         if not may_go_on(request):
             return ""
-        text = self.text.rstrip()  # trailing white space is refused by some
-        return text if len(squeezed(text)) >= PREFILL_FROM else ""
+        return prefill_of(self.text)
 
     def _all_at_rest(self) -> ApiError:
         """Nothing was asked: every target has a probe under way already."""

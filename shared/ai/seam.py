@@ -5,7 +5,7 @@ writes is held back until it shows which of these it is:
 
 - it starts anew with the same text: what was sent is left out, and the rest follows;
 - it repeats the last sentence or sentences of what was sent: likewise;
-- it goes on, as it was asked to: everything follows;
+- it goes on, as it was asked to: everything follows, but for what it was not given of the end;
 - it says something else: the caller must drop what was sent.
 
 White space is not compared, because models differ in it even where they agree in every word.
@@ -39,13 +39,32 @@ def squeezed(text: str) -> str:
     return "".join(text.split())
 
 
-class Seam:
-    """`goes_on`: the provider was given `sent` as the beginning of its answer."""
+def prefill_of(sent: str) -> str:
+    """What a provider is given to go on from: without white space at its end, which some refuse.
 
-    def __init__(self, sent: str, *, goes_on: bool) -> None:
+    A line or sentence at the end that has hardly begun ("-", "1.") or stands there before is left out: when
+    the provider writes it, nobody could tell whether it repeats it or goes on. "" where too little is left.
+    """
+    text = sent.rstrip()
+    while len(squeezed(text)) >= PREFILL_FROM:
+        starts = [match.end() for match in _SENTENCE_START.finditer(text)]
+        start = starts[-1] if starts else 0
+        last, old = squeezed(text[start:]), squeezed(text)
+        if len(last) >= _REPEATED_WHEN_ASKED_TO_GO_ON and old.find(last) == len(old) - len(last):
+            return text
+        text = text[:start].rstrip()
+    return ""
+
+
+class Seam:
+    """`prefill` is what the provider was given of `sent` as the beginning of its answer."""
+
+    def __init__(self, sent: str, *, prefill: str = "") -> None:
         self._sent = sent
         self._old = squeezed(sent)
-        self._goes_on = goes_on
+        self._prefill = prefill
+        self._goes_on = bool(prefill)
+        self._again = self._old[len(squeezed(prefill)) :] if prefill else ""  # what it must write once more
         self._held = ""
         self._tails = [self._old[start:] for start in _sentence_starts(sent)]
 
@@ -66,8 +85,10 @@ class Seam:
         new = squeezed(self._held)
         if new == self._old:
             return Joined("")
+        if not new and self._goes_on:
+            return Joined(self._prefill, reset=True) if self._again else Joined("")
         if not new:
-            return Joined("") if self._goes_on else None
+            return None
         return self._settled(new)
 
     def _settled(self, new: str) -> Joined:
@@ -75,8 +96,17 @@ class Seam:
         if repeated:
             return self._after(repeated)
         if self._goes_on and not self._starts_anew(new):
-            return Joined(_without_doubled_space(self._sent, self._held))
+            if new.startswith(self._again):
+                return self._after(len(self._again))
+            return Joined(self._prefill + self._held_with_its_space(), reset=True)
         return Joined(self._held, reset=True)
+
+    def _held_with_its_space(self) -> str:
+        """As it follows the prefill: where it has no white space of its own, with what was sent there."""
+        if self._held[:1].isspace():
+            return self._held
+        rest = self._sent[len(self._prefill) :]
+        return rest[: len(rest) - len(rest.lstrip())] + self._held
 
     def _starts_anew(self, new: str) -> bool:
         same = self._old[: _common(self._old, new)]
