@@ -94,7 +94,7 @@ class EmbeddingGateway:
         """Who made the vectors, and the answer in OpenAI's form.
 
         Raises InvalidRequest for a wrong body and for what the provider finds wrong, NotFound,
-        NotConfigured, and as `Router.pass_through` when nobody answers.
+        NotConfigured, and as `Router.stream` when nobody answers.
         """
         asked = await self._asked(body)
         builtin = asked.provider == BUILTIN_EMBEDDER

@@ -59,9 +59,9 @@ class Gateway:
     def stream(self, call: Call, asked: Passthrough) -> AsyncGenerator[StreamEvent, None]:
         """The provider's events as they come; the rest of another's answer as text. Ends with Finish.
 
-        Raises NotConfigured, and what `Router.pass_through` raises. `settle` must follow its end.
+        Raises NotConfigured, and what `Router.stream` raises. `settle` must follow its end.
         """
-        return self._router.pass_through(
+        return self._router.stream(
             ChatRequest((), passthrough=asked),
             targets=self._targets(asked),
             limits=self._limits,

@@ -155,7 +155,7 @@ async def passed_through(record: Record) -> Answered:
             "stream": record.stream,
         }
         request = ChatRequest((), passthrough=Passthrough(body, target.provider.name, target.model))
-        stream = asker.router.pass_through(request, targets=[target], limits=asker.limits, context=CONTEXT)
+        stream = asker.router.stream(request, targets=[target], limits=asker.limits, context=CONTEXT)
         try:
             async with aclosing(stream) as each:
                 async for event in each:

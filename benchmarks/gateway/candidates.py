@@ -70,7 +70,7 @@ def _process(
     ):
         try:
             yield process
-        except Exception:
+        except Exception:  # raised again: first what the process itself has said
             log.seek(0)
             print(log.read()[-2000:], file=sys.stderr)
             raise

@@ -93,6 +93,9 @@ class Router:
         Without Finish the answer is not whole: it ends in NotConfigured, AllProvidersFailed,
         ProviderTimeout, ContentFiltered or ContextLengthExceeded, raised at the first step if
         nothing was shown before. Close it (`aclosing`) to cancel.
+
+        A request that is passed through has Verbatim in place of most text: text comes only once another
+        provider goes on with what was sent. Asked for whole, its answer is one Verbatim.
         """
         passed = request.passthrough
         streamed = passed is None or passed.stream
@@ -102,15 +105,6 @@ class Router:
             return Pursuit(self._means, request, targets, limits, context, own, streamed=streamed)
 
         return _events(begin)
-
-    def pass_through(
-        self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """As `stream()` for a request that is passed through, with Verbatim in place of most text.
-
-        Text comes only once another provider goes on with what was sent. A whole answer is one Verbatim.
-        """
-        return self.stream(request, targets=targets, limits=limits, context=context)
 
     async def pass_whole(
         self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext

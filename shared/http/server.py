@@ -27,7 +27,7 @@ def taking_all(listener: socket.socket) -> type[HeadWithBody]:
     accepting: set[asyncio.Task[Any]] = set()
 
     class TakingAll(HeadWithBody):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as above
             super().connection_made(transport)
             self._take_waiting()
 
