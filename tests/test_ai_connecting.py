@@ -8,9 +8,7 @@ import pytest
 
 from shared.ai import connecting
 from shared.ai.connection import Connection
-from shared.ai.places import Place
 
-PLACE = Place(False, "provider.test", 80)
 Attempt = Callable[[], Coroutine[Any, Any, Connection]]
 
 
@@ -49,14 +47,14 @@ def answering(connection: Connection) -> Attempt:
 
 
 async def test_an_address_that_refuses_is_followed_by_the_next_at_once() -> None:
-    connection = Kept(PLACE)
+    connection = Kept()
     assert await connecting._first([refusing(), answering(connection)]) is connection
     assert not connection.closed
 
 
 async def test_an_address_that_is_silent_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connecting, "_HEAD_START", 0.01)
-    connection, left = Kept(PLACE), list[str]()
+    connection, left = Kept(), list[str]()
     assert await connecting._first([silent(left), refusing(), answering(connection)]) is connection
     assert left == ["left"]
 
@@ -78,7 +76,7 @@ async def test_whoever_leaves_meanwhile_leaves_all_of_them(monkeypatch: pytest.M
 
 
 async def test_a_connection_that_nobody_needs_any_more_is_closed() -> None:
-    late = Kept(PLACE)
+    late = Kept()
     done = asyncio.create_task(answering(late)())
     await done
     await connecting._drop({done})

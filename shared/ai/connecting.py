@@ -47,8 +47,8 @@ class Connector:
 
     async def _connect(self, place: Place) -> Connection:
         if place.proxy is None:
-            return await self._open(place, place.host, place.port, secure=place.secure)
-        connection = await self._open(place, place.proxy.host, place.proxy.port, secure=place.proxy.secure)
+            return await self._open(place.host, place.port, secure=place.secure)
+        connection = await self._open(place.proxy.host, place.proxy.port, secure=place.proxy.secure)
         if place.tunnels:
             try:
                 await self._tunnel(connection, place)
@@ -57,14 +57,14 @@ class Connector:
                 raise
         return connection
 
-    async def _open(self, place: Place, host: str, port: int, *, secure: bool) -> Connection:
+    async def _open(self, host: str, port: int, *, secure: bool) -> Connection:
         """To the first of the host's addresses that answers (Happy Eyeballs, RFC 8305)."""
 
         tls = self._tls() if secure else None
 
         async def to(address: str) -> Connection:
             _, connection = await asyncio.get_running_loop().create_connection(
-                lambda: Connection(place), address, port, ssl=tls, server_hostname=host if tls else None
+                Connection, address, port, ssl=tls, server_hostname=host if tls else None
             )
             return connection
 

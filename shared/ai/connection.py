@@ -7,7 +7,6 @@ from typing import TypeAlias, cast
 
 import httptools
 
-from shared.ai.places import Place
 from shared.errors import ProviderError
 from shared.types import Outcome
 
@@ -25,8 +24,7 @@ class _Refused(Exception):
 class Connection(asyncio.Protocol):
     """One request at a time. An exchange begins with `request` and ends when `read` gives b""."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self) -> None:
         self.lost = False
         self.rests_in: Resting | None = None  # while nobody uses it
         self.usable_until = 0.0  # while at rest: the loop's time
