@@ -1,24 +1,36 @@
 """The circuit breaker, on a clock that tests turn; and what the router makes of it."""
 
 import asyncio
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.ai.breaker import Breaker, Policy, State
+from shared.ai.breaker import Breaker, Policy, State, Trial
 from shared.errors import AllProvidersFailed
+from shared.types import TextDelta
 from tests.simulator import Reply, Simulator
-from tests.simulator.asking import SECOND, asking, target
+from tests.simulator.asking import CONTEXT, PATIENT, REQUEST, SECOND, asking, target
 
 POLICY = Policy(consecutive_failures=3, first_rest=5.0, max_rest=20.0, least_calls=10)
 
 
+def begin(breaker: Breaker) -> Trial:
+    trial = Trial(breaker, lambda: 0.0)
+    breaker.begin(trial)
+    return trial
+
+
 def fail(breaker: Breaker, times: int, now: float = 0.0) -> None:
     for _ in range(times):
-        breaker.begin()
-        breaker.fail(now)
+        breaker.fail(begin(breaker), now)
+
+
+def succeed(breaker: Breaker, now: float = 0.0) -> None:
+    breaker.succeed(begin(breaker), now)
 
 
 def test_failures_in_a_row_open_it_and_the_time_half_opens_it() -> None:
@@ -34,16 +46,14 @@ def test_a_success_between_failures_keeps_it_closed() -> None:
     breaker = Breaker(POLICY)
     for _ in range(5):
         fail(breaker, 2)
-        breaker.begin()
-        breaker.succeed(0.0)
+        succeed(breaker)
     assert breaker.state(0.0) is State.CLOSED
 
 
 def test_half_of_many_calls_failing_opens_it() -> None:
     breaker = Breaker(POLICY)
     for _ in range(5):
-        breaker.begin()
-        breaker.succeed(0.0)
+        succeed(breaker)
         fail(breaker, 1)
     assert breaker.state(0.0) is State.OPEN
 
@@ -52,8 +62,7 @@ def test_failures_of_long_ago_do_not_count() -> None:
     breaker = Breaker(POLICY)
     for now in range(0, 1000, 100):
         fail(breaker, 1, float(now))
-        breaker.begin()
-        breaker.succeed(float(now))
+        succeed(breaker, float(now))
     assert breaker.state(1000.0) is State.CLOSED
 
 
@@ -61,10 +70,10 @@ def test_one_probe_at_a_time_and_one_good_probe_closes_it() -> None:
     breaker = Breaker(POLICY)
     fail(breaker, 3)
     assert breaker.admits(5.0)
-    breaker.begin()
+    probe = begin(breaker)
     assert not breaker.admits(5.0)
     assert not breaker.admits_probe
-    breaker.succeed(5.1)
+    breaker.succeed(probe, 5.1)
     assert breaker.state(5.1) is State.CLOSED
     assert breaker.admits(5.1)
 
@@ -83,9 +92,72 @@ def test_a_bad_probe_doubles_the_rest_up_to_its_bound() -> None:
 def test_a_probe_that_was_given_up_frees_its_place() -> None:
     breaker = Breaker(POLICY)
     fail(breaker, 3)
-    breaker.begin()
-    breaker.give_up()
+    breaker.give_up(begin(breaker))
     assert breaker.admits(5.0)
+
+
+def test_failures_between_streams_that_speak_do_not_open_it() -> None:
+    """They are heard of at once, and good ends much later."""
+    breaker = Breaker(POLICY)
+    streams = []
+    for _ in range(6):
+        streams.append(begin(breaker))
+        breaker.hear(streams[-1], 0.0)
+        fail(breaker, 1)
+        streams.append(begin(breaker))
+        breaker.hear(streams[-1], 0.0)
+    assert breaker.state(0.0) is State.CLOSED
+
+
+def test_streams_that_speak_and_break_off_open_it() -> None:
+    breaker = Breaker(POLICY)
+    for _ in range(3):
+        assert breaker.state(0.0) is State.CLOSED
+        stream = begin(breaker)
+        breaker.hear(stream, 0.0)
+        breaker.fail(stream, 0.0)
+    assert breaker.state(0.0) is State.OPEN
+
+
+def test_a_probe_that_speaks_closes_it_before_its_end() -> None:
+    breaker = Breaker(POLICY)
+    fail(breaker, 3)
+    probe = begin(breaker)
+    breaker.hear(probe, 5.0)
+    assert breaker.state(5.0) is State.CLOSED
+    breaker.succeed(probe, 9.0)
+    fail(breaker, 3, 10.0)
+    assert breaker.rest_left(10.0) == POLICY.first_rest
+
+
+def test_a_probe_that_speaks_and_breaks_off_opens_it_for_twice_as_long() -> None:
+    breaker = Breaker(POLICY)
+    fail(breaker, 3)
+    probe = begin(breaker)
+    breaker.hear(probe, 5.0)
+    breaker.fail(probe, 6.0)
+    assert breaker.rest_left(6.0) == 2 * POLICY.first_rest
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail"])
+def test_a_stream_from_before_decides_nothing_for_the_probe(end: str) -> None:
+    breaker = Breaker(POLICY)
+    old = begin(breaker)
+    fail(breaker, 3)
+    probe = begin(breaker)
+    getattr(breaker, end)(old, 5.0)
+    assert breaker.rest_left(4.0) == 1.0
+    assert not breaker.admits(5.0)
+    breaker.hear(probe, 5.5)
+    assert breaker.state(5.5) is State.CLOSED
+
+
+def test_a_provider_that_asks_for_rest_gets_it_whatever_else_ends_well() -> None:
+    breaker = Breaker(POLICY)
+    old = begin(breaker)
+    breaker.rest(30.0, 0.0)
+    breaker.succeed(old, 1.0)
+    assert breaker.state(29.9) is State.OPEN
 
 
 def test_a_provider_that_asks_for_rest_gets_it() -> None:
@@ -108,8 +180,8 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.breaker = Breaker(POLICY)
         self.now = 0.0
-        self.probes = 0
-        self.open_calls = 0
+        self.under_way: list[Trial] = []
+        self.probes: list[Trial] = []  # under way, nothing heard of them yet
 
     @rule(seconds=st.floats(0.1, 30))
     def wait(self, seconds: float) -> None:
@@ -118,23 +190,33 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.breaker.admits(self.now) or self.breaker.admits_probe)
     @rule()
     def begin(self) -> None:
-        self.probes += self.breaker.state(self.now) is not State.CLOSED
-        self.breaker.begin()
-        self.open_calls += 1
+        closed = self.breaker.state(self.now) is State.CLOSED
+        self.under_way.append(begin(self.breaker))
+        if not closed:
+            self.probes.append(self.under_way[-1])
 
-    @precondition(lambda self: self.open_calls == 1)
-    @rule(how=st.sampled_from(["succeed", "fail", "give_up"]))
-    def end(self, how: str) -> None:
-        self.breaker.give_up() if how == "give_up" else getattr(self.breaker, how)(self.now)
-        self.open_calls, self.probes = 0, 0
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data())
+    def hear(self, data: st.DataObject) -> None:
+        trial = data.draw(st.sampled_from(self.under_way))
+        self.breaker.hear(trial, self.now)
+        self.probes = [probe for probe in self.probes if probe is not trial]
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), how=st.sampled_from(["succeed", "fail", "give_up"]))
+    def end(self, data: st.DataObject, how: str) -> None:
+        trial = data.draw(st.sampled_from(self.under_way))
+        self.breaker.give_up(trial) if how == "give_up" else getattr(self.breaker, how)(trial, self.now)
+        self.under_way = [other for other in self.under_way if other is not trial]
+        self.probes = [probe for probe in self.probes if probe is not trial]
 
     @invariant()
     def at_most_one_probe(self) -> None:
-        assert self.probes <= 1
+        assert len(self.probes) <= 1
 
     @invariant()
     def there_is_a_way_back(self) -> None:
-        assert self.open_calls or self.breaker.admits(self.now + POLICY.max_rest)
+        assert self.probes or self.breaker.admits(self.now + POLICY.max_rest)
 
 
 TestAnyOrder = AnyOrder.TestCase
@@ -166,6 +248,21 @@ async def test_a_provider_that_asks_for_a_long_wait_is_passed_over_until_then() 
         for _ in range(3):
             await asker.stream([target(first), target(second, SECOND)])
         assert (len(first.requests), len(second.requests)) == (1, 3)
+
+
+async def test_failures_among_streams_that_speak_leave_a_provider_its_work() -> None:
+    once = replace(PATIENT, max_retries=0)
+    async with Simulator() as sim, asking(policy=POLICY, limits=once) as asker, AsyncExitStack() as streams:
+        for _ in range(3):
+            sim.reply(Reply(stall_after=1))
+            stream = asker.router.stream(REQUEST, targets=[target(sim)], limits=once, context=CONTEXT)
+            await streams.enter_async_context(aclosing(stream))
+            while not isinstance(await anext(stream), TextDelta):
+                pass
+            sim.reply(Reply(status=503))
+            for _ in range(POLICY.consecutive_failures - 1):
+                await asker.stream([target(sim)])
+        assert asker.router.health.state(target(sim)) is State.CLOSED
 
 
 async def test_a_lone_provider_at_rest_is_asked_by_one_at_a_time() -> None:

@@ -9,7 +9,7 @@ from shared.ai.breaker import Health
 from shared.ai.failover import Failover
 from shared.ai.frames import Frame
 from shared.ai.payload import Repair
-from shared.ai.retry import Budget
+from shared.ai.retry import SILENCE, Budget
 from shared.errors import AllProvidersFailed, ProviderError
 from shared.providers import PROVIDERS, Target
 from shared.settings import Limits
@@ -21,13 +21,15 @@ B = Target(replace(PROVIDERS["openai"], accepts_prefill=False), "model-b", "http
 CUT = ProviderError(Outcome.CUT, "x")
 
 
-def failover(*targets: Target, context_length: Mapping[str, int] | None = None) -> Failover:
+def failover(
+    *targets: Target, context_length: Mapping[str, int] | None = None, health: Health | None = None
+) -> Failover:
     return Failover(
         REQUEST,
         targets or (A, B),
         Limits(),
         budget=Budget(deadline=60.0, spare=2),
-        health=Health(lambda: 0.0),
+        health=health or Health(lambda: 0.0),
         context_length=lambda target: (context_length or {}).get(target.model),
     )
 
@@ -102,6 +104,51 @@ def test_a_text_that_is_too_long_goes_to_a_model_that_takes_more(known: dict[str
         too_long = ProviderError(Outcome.CONTEXT_LENGTH, "x", status=400)
         asked.append(machine.failed(too_long, now=0.0, chance=0.5))
     assert "".join(ask.target.model for ask in asked) == order
+
+
+SILENT = ProviderError(Outcome.TIMEOUT, "x", code=SILENCE)
+
+
+def test_one_that_broke_off_goes_on_when_the_next_one_is_silent() -> None:
+    machine = failover()
+    machine.begin()
+    machine.accept([Frame("Hello")])
+    assert machine.failed(CUT, now=0.0, chance=0.5).target is B
+    back = machine.failed(SILENT, now=3.0, chance=0.5)
+    assert (back.target, back.wait) == (A, 0.5)
+    assert machine.accept([Frame("Hello you")]) == [TextDelta(" you")]
+    assert machine.text == "Hello you"
+
+
+def test_a_silent_one_is_not_asked_again_when_nobody_else_helps() -> None:
+    machine = failover()
+    machine.begin()
+    assert machine.failed(SILENT, now=3.0, chance=0.5).target is B
+    with pytest.raises(AllProvidersFailed):
+        machine.failed(ProviderError(Outcome.AUTH_ERROR, "x", status=401), now=3.0, chance=0.5)
+
+
+def test_one_that_asked_for_time_is_asked_again_after_it_when_the_next_one_cannot_help() -> None:
+    health = Health(lambda: 0.0)
+    machine = failover(health=health)
+    machine.begin()
+    health.rest(A, 20.0)
+    busy = ProviderError(Outcome.RATE_LIMITED, "x", status=429, retry_after=20.0)
+    assert machine.failed(busy, now=0.0, chance=0.5).target is B
+    refused = ProviderError(Outcome.AUTH_ERROR, "x", status=401)
+    again = machine.failed(refused, now=0.0, chance=0.5)
+    assert (again.target, again.wait) == (A, 20.0)
+
+
+def test_nobody_is_waited_for_past_the_deadline() -> None:
+    health = Health(lambda: 0.0)
+    machine = failover(health=health)
+    machine.begin()
+    health.rest(A, 70.0)
+    busy = ProviderError(Outcome.RATE_LIMITED, "x", status=429, retry_after=70.0)
+    machine.failed(busy, now=0.0, chance=0.5)
+    with pytest.raises(AllProvidersFailed):
+        machine.failed(ProviderError(Outcome.AUTH_ERROR, "x", status=401), now=0.0, chance=0.5)
 
 
 def test_the_end_names_what_was_tried_in_order() -> None:

@@ -2,7 +2,7 @@
 
     CLOSED     asked as usual; too many failures, or a provider's own word (Retry-After), open it
     OPEN       at rest: passed over while another target is left
-    HALF_OPEN  the rest is over: one probe at a time; a good one closes it, a bad one doubles the rest
+    HALF_OPEN  the rest is over: one probe at a time; one that speaks closes it, a bad one doubles the rest
 
 A probe is also let through before the rest is over when a request has nobody else to ask: so the
 only provider there is gets one request at a time, and its recovery is seen at once.
@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import TypeAlias
 
 from shared.ai.retry import DEADLINE
@@ -57,16 +58,45 @@ _FAILURES = frozenset(
 )
 
 
+class Trial:
+    """One attempt as its breaker sees it: `heard()` when it speaks, then `settle()`, once.
+
+    A stream that speaks is a sign of health long before it ends, and failures come sooner than ends do:
+    a breaker that waited for ends would open on the first few failures of a burst.
+    """
+
+    __slots__ = ("_breaker", "_clock", "good", "when")
+
+    def __init__(self, breaker: Breaker, clock: Callable[[], float]) -> None:
+        self.good: bool | None = None  # None: nothing is known yet
+        self.when = 0.0  # seconds, when it became so
+        self._breaker = breaker
+        self._clock = clock
+
+    def heard(self) -> None:
+        """The provider has begun to speak."""
+        self._breaker.hear(self, self._clock())
+
+    def settle(self, row: Attempt) -> None:
+        """The attempt is over, and this is its row."""
+        if row.outcome is Outcome.CANCELLED or row.code == DEADLINE:
+            self._breaker.give_up(self)
+        elif row.outcome in _FAILURES:
+            self._breaker.fail(self, self._clock())
+        else:
+            self._breaker.succeed(self, self._clock())
+
+
 class Breaker:
     """One provider's model."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._results: deque[tuple[float, bool]] = deque(maxlen=4 * policy.least_calls)
-        self._consecutive = 0
+        self._known: deque[Trial] = deque(maxlen=4 * policy.least_calls)  # as they became good or bad
         self._rest_until: float | None = None  # None: closed
         self._rest = policy.first_rest
-        self._probing = False
+        self._probe: Trial | None = None  # under way, and not heard yet
+        self._closed_by: Trial | None = None  # a probe that spoke, and is under way
 
     def state(self, now: float) -> State:
         if self._rest_until is None:
@@ -76,42 +106,52 @@ class Breaker:
     def admits(self, now: float) -> bool:
         """Whether a request may go here as a matter of course."""
         state = self.state(now)
-        return state is State.CLOSED or (state is State.HALF_OPEN and not self._probing)
+        return state is State.CLOSED or (state is State.HALF_OPEN and self._probe is None)
 
     @property
     def admits_probe(self) -> bool:
         """Whether a request with nobody else to ask may go here."""
-        return self._rest_until is None or not self._probing
+        return self._rest_until is None or self._probe is None
 
     def rest_left(self, now: float) -> float:
         return 0.0 if self._rest_until is None else max(0.0, self._rest_until - now)
 
-    def begin(self) -> None:
+    def begin(self, trial: Trial) -> None:
         """A request goes out: a probe, unless closed."""
-        self._probing = self._rest_until is not None
+        if self._rest_until is not None and self._probe is None:
+            self._probe = trial
 
-    def succeed(self, now: float) -> None:
-        self._probing = False
-        self._consecutive = 0
-        self._results.append((now, True))
-        if self._rest_until is not None:
-            self._results.clear()
-            self._rest_until, self._rest = None, self._policy.first_rest
+    def hear(self, trial: Trial, now: float) -> None:
+        if trial is self._probe:
+            self._probe, self._closed_by, self._rest_until = None, trial, None
+            self._known.clear()
+        if trial.good is None:
+            trial.good, trial.when = True, now
+            self._known.append(trial)
 
-    def fail(self, now: float) -> None:
-        was_probe = self._probing
-        self._probing = False
-        self._consecutive += 1
-        self._results.append((now, False))
-        if was_probe:
+    def succeed(self, trial: Trial, now: float) -> None:
+        self.hear(trial, now)
+        if trial is self._closed_by:
+            self._closed_by, self._rest = None, self._policy.first_rest
+
+    def fail(self, trial: Trial, now: float) -> None:
+        """Also of one that was heard: it counts as bad then, and not as good."""
+        if trial.good is None:
+            self._known.append(trial)
+        trial.good, trial.when = False, now
+        if trial is self._probe or trial is self._closed_by:
+            self.give_up(trial)
             self._rest = min(self._policy.max_rest, self._rest * 2)
             self._open(now + self._rest)
         elif self._rest_until is None and self._too_many(now):
             self._open(now + self._rest)
 
-    def give_up(self) -> None:
-        """A request ended without saying anything about the provider."""
-        self._probing = False
+    def give_up(self, trial: Trial) -> None:
+        """An attempt ended without saying anything more about the provider."""
+        if trial is self._probe:
+            self._probe = None
+        elif trial is self._closed_by:
+            self._closed_by = None
 
     def rest(self, seconds: float, now: float) -> None:
         """The provider itself asked not to be asked for so long."""
@@ -121,11 +161,14 @@ class Breaker:
         self._rest_until = max(until, self._rest_until or until)
 
     def _too_many(self, now: float) -> bool:
-        if self._consecutive >= self._policy.consecutive_failures:
+        policy, known = self._policy, self._known
+        if len(known) >= policy.consecutive_failures and not any(
+            trial.good for trial in islice(reversed(known), policy.consecutive_failures)
+        ):
             return True
-        recent = [good for when, good in self._results if now - when <= self._policy.window]
+        recent = [trial.good for trial in known if now - trial.when <= policy.window]
         bad = recent.count(False)
-        return len(recent) >= self._policy.least_calls and bad >= self._policy.failure_rate * len(recent)
+        return len(recent) >= policy.least_calls and bad >= policy.failure_rate * len(recent)
 
 
 _Key: TypeAlias = tuple[str, str, str, str | None]
@@ -140,10 +183,12 @@ class Health:
         self._breakers: dict[_Key, Breaker] = {}
 
     def admits(self, target: Target) -> bool:
+        """Whether it may be asked as a matter of course."""
         breaker = self._breakers.get(_key(target))
         return breaker is None or breaker.admits(self._clock())
 
     def admits_probe(self, target: Target) -> bool:
+        """Whether it may be asked when nobody else is left."""
         breaker = self._breakers.get(_key(target))
         return breaker is None or breaker.admits_probe
 
@@ -156,18 +201,12 @@ class Health:
         breaker = self._breakers.get(_key(target))
         return State.CLOSED if breaker is None else breaker.state(self._clock())
 
-    def begin(self, target: Target) -> None:
-        """Must be followed by `settle` with the row of this attempt."""
-        self._breaker(target).begin()
-
-    def settle(self, target: Target, row: Attempt) -> None:
+    def begin(self, target: Target) -> Trial:
+        """A request goes out."""
         breaker = self._breaker(target)
-        if row.outcome is Outcome.CANCELLED or row.code == DEADLINE:
-            breaker.give_up()
-        elif row.outcome in _FAILURES:
-            breaker.fail(self._clock())
-        else:
-            breaker.succeed(self._clock())
+        trial = Trial(breaker, self._clock)
+        breaker.begin(trial)
+        return trial
 
     def worst(self) -> list[tuple[tuple[str, str], float]]:
         """For each provider and model how it stands, over all keys and addresses: 0 closed to 2 open."""

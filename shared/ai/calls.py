@@ -150,6 +150,11 @@ class ChatCall:
     def row(self) -> Attempt | None:
         return self._meter.row
 
+    @property
+    def alive(self) -> bool:
+        """The model has given a sign of life."""
+        return self._alive
+
     async def next(self) -> Sequence[Frame]:
         """The next frames, maybe none. Raises ProviderError, also for an end without a finish reason.
 

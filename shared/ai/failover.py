@@ -7,18 +7,20 @@
 
 Nothing is shown before something real has come: a provider that fails early leaves no trace in the
 stream. A provider that dies later is followed by another, whose text is joined to what was sent
-(`seam.py`), or replaces it after a Reset.
+(`seam.py`), or replaces it after a Reset. When nobody is left, one whose failure may have passed is
+asked once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
+from shared.ai.breaker import Health
 from shared.ai.frames import Frame
 from shared.ai.payload import Repair, can_be_joined, may_go_on, repaired, wants_usage
-from shared.ai.retry import Budget, Move, Standing, decide
+from shared.ai.retry import Budget, Move, Standing, backoff, decide, may_pass
 from shared.ai.seam import Joined, Seam, prefill_of
 from shared.ai.verdict import verdict
 from shared.errors import (
@@ -58,19 +60,6 @@ class Ask:
 ContextLength: TypeAlias = Callable[[Target], int | None]  # tokens; None: not known
 
 
-class Availability(Protocol):
-    """Which targets may be asked; `breaker.Health` knows."""
-
-    def admits(self, target: Target) -> bool:
-        """As a matter of course."""
-
-    def admits_probe(self, target: Target) -> bool:
-        """When nobody else is left to ask."""
-
-    def rest_left(self, target: Target) -> float:
-        """Seconds until it may be asked again."""
-
-
 class Failover:
     """Raises NotConfigured without targets. The budget is in the same clock as the `now` of `failed`.
 
@@ -84,7 +73,7 @@ class Failover:
         limits: Limits,
         *,
         budget: Budget,
-        health: Availability,
+        health: Health,
         context_length: ContextLength = lambda _: None,
     ) -> None:
         if not targets:
@@ -96,6 +85,7 @@ class Failover:
         self._context_length = context_length
         self._first = targets[0]
         self._waiting = list(targets)  # not asked yet
+        self._worth_more: list[Target] = []  # asked, and what was wrong may pass
         self._budget = budget
         self._unasked = len(targets)  # attempts that need not be spared
         self._begun = 0  # attempts
@@ -177,6 +167,12 @@ class Failover:
             return self._ask_again(decision.wait)
         if decision.move is Move.NEXT or (not decision.final and self._probe()):
             return self._next_target()
+        if not decision.final and self._worth_more:
+            back = min(self._worth_more, key=self._health.rest_left)
+            wait = max(backoff(1, chance), self._health.rest_left(back))
+            if wait < self.deadline - now:
+                self._tries, self._no_prefill = 1, False
+                return self._asking(back, self._request, wait, Cause.RETRY)
         raise self._give_up(error.outcome)
 
     # --- hedging -------------------------------------------------------------------------------
@@ -284,7 +280,12 @@ class Failover:
         return 0 if known > (self._context_length(self._ask.target) or 0) else 2
 
     def _note(self, error: ProviderError) -> None:
-        self._failures.append(_failed(self._ask.target, error))
+        target = self._ask.target
+        self._failures.append(_failed(target, error))
+        if target in self._worth_more:
+            self._worth_more.remove(target)
+        if may_pass(error):
+            self._worth_more.append(target)
         if error.retry_after is not None:
             self._retry_after = min(error.retry_after, self._retry_after or error.retry_after)
         if self._announced:
@@ -347,14 +348,8 @@ class Failover:
 
         Never for JSON: an object is made anew and checked as a whole.
         """
-        if (
-            not self._text
-            or not target.provider.accepts_prefill
-            or self._no_prefill
-            or self._attempts_left < 2
-        ):
-            return ""
-        if not may_go_on(request):
+        accepted = target.provider.accepts_prefill and not self._no_prefill
+        if not (self._text and accepted and self._attempts_left > 1 and may_go_on(request)):
             return ""
         return prefill_of(self.text)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from shared.ai.breaker import Trial
 from shared.ai.calls import ChatCall
 from shared.ai.failover import Ask
 from shared.ai.frames import Frame
@@ -79,6 +80,7 @@ class Racer:
 
     ask: Ask
     call: ChatCall
+    trial: Trial
     head: list[Frame] = field(default_factory=list)  # what came up to the first word
     error: ProviderError | None = None  # instead of a first word
 

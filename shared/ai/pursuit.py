@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TypeAlias
 
-from shared.ai.breaker import Health
+from shared.ai.breaker import Health, Trial
 from shared.ai.calls import ChatCall, Instruments
 from shared.ai.client import Client
 from shared.ai.failover import Ask, ContextLength, Failover
@@ -140,17 +140,21 @@ class Pursuit:
 
     def _start(self, ask: Ask) -> Racer:
         means = self._means
-        means.health.begin(ask.target)
+        trial = means.health.begin(ask.target)
+
+        def record(row: Attempt) -> None:
+            self._keep(ask, trial, row)
+
         call = ChatCall(
             means.client,
             ask,
             self._limits,
             deadline=self._failover.deadline,
             context=self._context,
-            instruments=Instruments(lambda row: self._keep(ask, row), means.clock, means.now, means.cost),
+            instruments=Instruments(record, means.clock, means.now, means.cost),
             streamed=self._streamed,
         )
-        return Racer(ask, call)
+        return Racer(ask, call, trial)
 
     def _hedge(self) -> _Hedge | None:
         """Whether and when the next target is asked as well.
@@ -209,6 +213,8 @@ class Pursuit:
                 events += self._concluded(racer.call)
                 events.append(self._finish(racer))
             self.over = True
+        elif racer.trial.good is None and racer.call.alive:
+            racer.trial.heard()
         return events
 
     def _concluded(self, call: ChatCall) -> list[StreamEvent]:
@@ -234,10 +240,10 @@ class Pursuit:
             attempts=len(rows),
         )
 
-    def _keep(self, ask: Ask, row: Attempt) -> None:
+    def _keep(self, ask: Ask, trial: Trial, row: Attempt) -> None:
         means = self._means
         self._rows.append(row)
-        means.health.settle(ask.target, row)
+        trial.settle(row)
         means.hedging.times.note(row)
         if means.capture is not None and not self._verbatim:
             means.capture(row, ask.request.messages, self._failover.text)
