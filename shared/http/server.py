@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any, cast
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.http.httptools_impl import (
+    HEADER_RE,
+    HEADER_VALUE_RE,
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 _ACCEPTED_AT_ONCE = 128  # in one turn of the loop
 
 
 class HeadWithBody(HttpToolsProtocol):
     """Sends the head of an answer along with the first bytes of its body, if they come at once."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
-        super().connection_made(cast(asyncio.Transport, _Holding(transport)))
 
 
 def taking_all(listener: socket.socket) -> type[HeadWithBody]:
@@ -27,7 +32,7 @@ def taking_all(listener: socket.socket) -> type[HeadWithBody]:
     accepting: set[asyncio.Task[Any]] = set()
 
     class TakingAll(HeadWithBody):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as above
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as its base has it
             super().connection_made(transport)
             self._take_waiting()
 
@@ -49,31 +54,100 @@ def taking_all(listener: socket.socket) -> type[HeadWithBody]:
     return TakingAll
 
 
-class _Holding:
-    """A transport that holds a head back until the next write, at most to the end of the loop's turn."""
+class Cycle(RequestResponseCycle):
+    """A request and its answer as uvicorn has them, but for how the answer is written."""
 
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._held = b""
+    _head = b""  # not written yet
+    _says_close = False
 
-    def __getattr__(self, name: str) -> Any:
-        """All else is the transport's own."""
-        return getattr(self._transport, name)
-
-    def write(self, data: bytes) -> None:
-        if self._held:
-            data, self._held = self._held + data, b""
-        elif data.startswith(b"HTTP/1.1 "):
-            self._held = data
-            asyncio.get_running_loop().call_soon(self.flush)
+    async def send(self, message: ASGISendEvent) -> None:
+        """As the base's, of which it takes all rules over (ASGI 3.0, HTTP)."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
             return
-        self._transport.write(data)
+        if self.response_complete:
+            raise RuntimeError(f"{message['type']} after the answer's end")
+        if message["type"] == "http.response.body" and self.response_started:
+            self._write(message.get("body", b""), more=message.get("more_body", False))
+        elif message["type"] == "http.response.start" and not self.response_started:
+            self._begin(message)
+        else:
+            raise RuntimeError(f"{message['type']} out of turn")
 
-    def flush(self) -> None:
-        if self._held:
-            data, self._held = self._held, b""
-            self._transport.write(data)
+    def _begin(self, message: HTTPResponseStartEvent) -> None:
+        """Holds the head back until the body's first bytes, at most to the end of the loop's turn."""
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        status = message["status"]
+        given = [*self.default_headers, *[(name, value) for name, value in message.get("headers", ())]]
+        lines: list[Any] = [*map(_LINES.get, given)]
+        while None in lines:
+            at = lines.index(None)
+            lines[at] = self._line(*given[at])
+        if not self.keep_alive and not self._says_close:
+            lines.append(b"connection: close\r\n")
+        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        self._head = b"%b%b\r\n" % (STATUS_LINE[status], b"".join(lines))
+        asyncio.get_running_loop().call_soon(self._flush)
 
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
+    def _line(self, name: bytes, value: bytes) -> bytes:
+        """Takes in what it says of the body and the connection. Raises RuntimeError where it is no line."""
+        name = name.lower()
+        if name == b"content-length" and self.chunked_encoding is None:
+            self.expected_content_length, self.chunked_encoding = int(value), False
+        elif name == b"transfer-encoding" and value.lower() == b"chunked":
+            self.expected_content_length, self.chunked_encoding = 0, True
+        elif name == b"connection" and b"close" in [token.strip().lower() for token in value.split(b",")]:
+            self.keep_alive, self._says_close = False, True
+        return _checked_line(name, value)
+
+    def _write(self, body: bytes, *, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            self.expected_content_length, data = 0, b""
+        elif self.chunked_encoding:
+            data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            if not more:
+                data += b"0\r\n\r\n"
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0:
+                raise RuntimeError("the body is longer than its content-length")
+            data = body
+        if not more and self.expected_content_length:
+            raise RuntimeError("the body is shorter than its content-length")
+        self._flush(data)
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
+
+    def _flush(self, data: bytes = b"") -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        if data:
+            self.transport.write(data)
+
+
+_LINES: dict[tuple[bytes, bytes], bytes] = {}  # of headers that were found to be right
+_MAX_LINES = 1000
+_OF_ONE_ANSWER = frozenset({b"content-length", b"transfer-encoding", b"connection", b"x-request-id"})
+
+
+def _checked_line(name: bytes, value: bytes) -> bytes:
+    """A head's line, kept unless it is of one answer. Raises RuntimeError where it would be more than one."""
+    if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
+        raise RuntimeError(f"not a header: {name!r}")
+    line = b"%b: %b\r\n" % (name, value)
+    if name not in _OF_ONE_ANSWER:
+        if len(_LINES) >= _MAX_LINES:
+            _LINES.clear()
+        _LINES[name, value] = line
+    return line
+
+
+httptools_impl.RequestResponseCycle = Cycle  # type: ignore[misc]  # what HttpToolsProtocol makes by that name
