@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
 from shared.settings import Settings
-from shared.telemetry.logs import JsonFormatter, LineFormatter, log_configuration
+from shared.telemetry.logs import JsonFormatter, LineFormatter, LineHandler, log_configuration
 from tests.marginalia import marginalia, two_providers
 from tests.simulator import Reply, Simulator
 
@@ -119,3 +120,57 @@ def test_the_variable_chooses_the_form(format: Any, formatter: type[logging.Form
 def test_a_wrong_value_names_its_variable(variable: str, found: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{variable}.*{found}"):
         Settings.from_env({variable: found})
+
+
+class Writes(io.StringIO):
+    """Keeps each write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.all.append(text)
+        return len(text)
+
+
+def line_handler() -> tuple[LineHandler, Writes]:
+    handler = LineHandler()
+    handler.setStream(writes := Writes())
+    return handler, writes
+
+
+def say(handler: LineHandler, text: str, level: int = logging.INFO) -> None:
+    handler.handle(logging.makeLogRecord({"msg": text, "levelno": level}))
+
+
+async def test_the_lines_of_one_turn_of_the_loop_are_one_write() -> None:
+    handler, writes = line_handler()
+    say(handler, "one")
+    say(handler, "two")
+    assert writes.all == []
+    await asyncio.sleep(0)
+    say(handler, "three")
+    await asyncio.sleep(0)
+    assert writes.all == ["one\ntwo\n", "three\n"]
+
+
+async def test_a_warning_is_written_at_once_with_what_came_before_it() -> None:
+    handler, writes = line_handler()
+    say(handler, "one")
+    say(handler, "two", logging.WARNING)
+    assert writes.all == ["one\ntwo\n"]
+
+
+async def test_what_waits_is_written_when_logging_ends() -> None:
+    handler, writes = line_handler()
+    say(handler, "one")
+    handler.flush()
+    await asyncio.sleep(0)
+    assert writes.all == ["one\n"]
+
+
+def test_without_a_loop_a_line_is_written_at_once() -> None:
+    handler, writes = line_handler()
+    say(handler, "one")
+    assert writes.all == ["one\n"]

@@ -5,6 +5,7 @@ A message is written as `name=%s` pairs where it has values: in JSON each is a f
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -50,10 +51,11 @@ class LineFormatter(logging.Formatter):
 
 
 class LineHandler(logging.StreamHandler[TextIO]):
-    """To standard error, which sends each line on by itself: no flush has to follow."""
+    """To standard error: the lines of one turn of the event loop in one write, warnings at once."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._lines: list[str] = []
         if isinstance(self.stream, TextIOWrapper):
             self.stream.reconfigure(line_buffering=True)
 
@@ -66,9 +68,25 @@ class LineHandler(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.stream.write(f"{self.format(record)}\n")
+            line = f"{self.format(record)}\n"
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:  # a thread of its own, or no loop at all
+                self.stream.write(line)
+                return
+            self._lines.append(line)
+            if record.levelno >= logging.WARNING:
+                self.flush()
+            elif len(self._lines) == 1:
+                loop.call_soon(self.flush)
         except Exception:  # whatever it is, as in the base: logging must not break what it tells of
             self.handleError(record)
+
+    def flush(self) -> None:
+        """Writes what waits; `logging` calls it when the process ends, too."""
+        lines, self._lines = self._lines, []
+        if lines:
+            self.stream.write("".join(lines))
 
 
 def log_request(method: str, path: str, status: int, seconds: float, request_id: str) -> None:
