@@ -31,8 +31,7 @@ def authenticate(connection: HTTPConnection) -> Caller:
 
 def _is_foreign_page(connection: HTTPConnection) -> bool:
     """Browsers say so in Sec-Fetch-Site (Fetch Metadata, 2.3), which a page cannot change."""
-    site = [value for name, value in connection.scope["headers"] if name == b"sec-fetch-site"]
-    if not site or site[0] not in (b"cross-site", b"same-site"):
+    if dict(connection.scope["headers"]).get(b"sec-fetch-site") not in (b"cross-site", b"same-site"):
         return False
     host = urlsplit(connection.headers.get("origin", "")).hostname or ""
     return not (host == "localhost" or host.endswith(".localhost") or is_loopback(host, unknown=False))

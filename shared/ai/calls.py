@@ -38,6 +38,11 @@ class Instruments:
 class Meter:
     """Measures one attempt and writes its row, once."""
 
+    usage: Usage | None = None  # as the provider counted
+    was_sent = False  # from then on the provider may charge for it
+    row: Attempt | None = None
+    _first_token: float | None = None
+
     def __init__(
         self,
         target: Target,
@@ -47,9 +52,6 @@ class Meter:
         streamed: bool,
         cause: Cause,
     ) -> None:
-        self.usage: Usage | None = None  # as the provider counted
-        self.was_sent = False  # from then on the provider may charge for it
-        self.row: Attempt | None = None
         self._target = target
         self._context = context
         self._instruments = instruments
@@ -57,16 +59,14 @@ class Meter:
         self._cause = cause
         self._started_at = instruments.now()
         self._began = instruments.clock()
-        self._first_token: float | None = None
 
     def sent(self) -> None:
         """The request goes out."""
         self.was_sent = True
 
     def token(self) -> None:
-        """Text has come."""
-        if self._first_token is None:
-            self._first_token = self._instruments.clock()
+        """The first text has come."""
+        self._first_token = self._instruments.clock()
 
     def settle(
         self,
@@ -112,6 +112,15 @@ class ChatCall:
     the call itself when it fails or is given up.
     """
 
+    finish: FinishReason | None = None
+    finished = False
+    _waited = 0.0  # seconds of waiting since the model last gave a sign of life
+    _alive = False
+    _refused = False
+    _received = 0  # bytes of text
+    _filtered: ProviderError | None = None  # the answer is what a filter has left of it
+    _outrun = False
+
     def __init__(
         self,
         client: Client,
@@ -123,13 +132,10 @@ class ChatCall:
         instruments: Instruments,
         streamed: bool,
     ) -> None:
-        self.finish: FinishReason | None = None
-        self.finished = False
         self._ask = ask
         self._deadline = deadline
         self._clock = instruments.clock
         self._began = instruments.clock()
-        self._outrun = False
         self._meter = Meter(ask.target, context, instruments, streamed=streamed, cause=ask.cause)
         payload = chat_payload(ask.request, ask.target, prefill=ask.prefill)
         self._limits = _with_patience(limits, ask.target)
@@ -137,14 +143,9 @@ class ChatCall:
             ask.target, payload, connect_timeout=limits.connect_timeout, on_sent=self._meter.sent
         )
         self._watchdog = Watchdog()
-        self._waited = 0.0  # seconds of waiting since the model last gave a sign of life
-        self._alive = False
-        self._refused = False
         passthrough = ask.request.passthrough
-        self._whole = passthrough is not None and not passthrough.stream
-        self._open_choices = set(range(1 if passthrough is None else choices_asked(passthrough.body)))
-        self._filtered: ProviderError | None = None  # the answer is what a filter has left of it
-        self._received = 0  # bytes of text
+        self._whole = passthrough is not None and not streamed
+        self._open_choices = {0} if passthrough is None else set(range(choices_asked(passthrough.body)))
 
     @property
     def row(self) -> Attempt | None:
@@ -228,9 +229,10 @@ class ChatCall:
             if frame.failure is not None and not self._takes_as_answer(frame):
                 self._meter.usage = frame.usage or self._meter.usage
                 return self._fail_after(batch[:index], frame.failure)
-            self._note(frame)
             if frame.done:
                 self._end()
+            else:
+                self._note(frame)
         if self.finish is not None and self._meter.usage is not None:
             self._end()
         return batch if self._filtered is None or self._ask.verbatim else ()
@@ -251,11 +253,14 @@ class ChatCall:
     def _note(self, frame: Frame) -> None:
         if frame.alive:
             self._alive, self._waited = True, 0.0
-        if frame.text:
-            self._meter.token()
-            self._received += len(frame.text) if frame.text.isascii() else len(frame.text.encode())
-        self._refused = self._refused or frame.refused
-        self._meter.usage = frame.usage or self._meter.usage
+        if text := frame.text:
+            if not self._received:
+                self._meter.token()
+            self._received += len(text) if text.isascii() else len(text.encode())
+        if frame.refused:
+            self._refused = True
+        if frame.usage is not None:
+            self._meter.usage = frame.usage
         if frame.ended:
             self._open_choices.difference_update(frame.ended)
             if not self._open_choices:

@@ -170,10 +170,14 @@ class Connection(asyncio.Protocol):
             and self._keep_alive
             and self._failure is None
             and not self._body
-            and not self.lost
-            and not self.transport.is_closing()
+            and self.rested_well
             and self.transport.get_write_buffer_size() == 0
         )
+
+    @property
+    def rested_well(self) -> bool:
+        """Whether one that was `reusable` still is."""
+        return not self.lost and not self.transport.is_closing()
 
     def wake(self) -> None:
         """It rests no longer."""

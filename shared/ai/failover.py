@@ -66,6 +66,17 @@ class Failover:
     A target that is at rest is passed over, and probed only when nobody else is left.
     """
 
+    _begun = 0  # attempts
+    _retry_after: float | None = None
+    _shown: Target | None = None  # whose text the caller has
+    _reason = ""  # why that one was left
+    _drop_text = False
+    _seam: Seam | None = None
+    _announced = False  # the attempt under way has shown something
+    _tries = 0  # at the target asked now
+    _repaired = False  # the target asked now had its repair round
+    _no_prefill = False  # the target asked now refused one
+
     def __init__(
         self,
         request: ChatRequest,
@@ -88,22 +99,12 @@ class Failover:
         self._worth_more: list[Target] = []  # asked, and what was wrong may pass
         self._budget = budget
         self._unasked = len(targets)  # attempts that need not be spared
-        self._begun = 0  # attempts
         self._failures: list[FailedAttempt] = []
-        self._retry_after: float | None = None
         self._text: list[str] = []
-        self._shown: Target | None = None  # whose text the caller has
-        self._reason = ""  # why that one was left
-        self._drop_text = False
-        self._announced = False  # this attempt has shown something
         self._held: list[Frame] = []  # of this attempt, to be given on once it has something to say
         self._verbatim = request.passthrough is not None
         self._hides_usage = request.passthrough is not None and not wants_usage(request.passthrough.body)
-        self._seam: Seam | None = None
         self._ask = Ask(targets[0], request)
-        self._tries = 0  # at the target asked now
-        self._repaired = False  # the target asked now had its repair round
-        self._no_prefill = False  # the target asked now refused one
 
     @property
     def text(self) -> str:
@@ -246,9 +247,8 @@ class Failover:
         if self._announced:
             return self._as_they_came(frames)
         self._held.extend(frames)
-        if any(frame.raw and (frame.alive or frame.finish) for frame in frames):
-            return self._open()
-        return []
+        speaks = [frame for frame in frames if frame.raw and (frame.alive or frame.finish)]
+        return self._open() if speaks else []
 
     def _open(self) -> list[StreamEvent]:
         held, self._held = self._held, []

@@ -36,7 +36,6 @@ _FINISH_REASONS: Mapping[str, FinishReason] = {
     "function_call": "tool_calls",
     "tool_use": "tool_calls",
 }
-_PLAIN_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 _WORK = ("reasoning_content", "reasoning", "tool_calls", "function_call", "audio")
 _FAILED_REASONS: Mapping[str, Outcome] = {
     "content_filter": Outcome.CONTENT_FILTER,
@@ -66,13 +65,14 @@ class Frame(NamedTuple):
     usage: Usage | None = None
     refused: bool = False  # the model declines, in words of its own
     failure: ProviderError | None = None  # without a finish the last frame: nothing after it counts
-    done: bool = False  # nothing more will come
+    done: bool = False  # nothing more will come; says nothing else
     ended: tuple[int, ...] = ()  # the indexes of the choices that end here, where there are several
     raw: bytes = b""  # the event's data, or the body, as it came
     counts_only: bool = False  # usage and no choice
 
 
 _SIGN_OF_LIFE = Frame(alive=True)
+_END = Frame(done=True)
 
 
 class AnswerDecoder:
@@ -84,15 +84,16 @@ class AnswerDecoder:
     wrong comes as a frame's `failure`.
     """
 
+    malformed = 0  # events skipped so far
+    _stream: SseDecoder | None = None
+    _head = b""  # until its first character shows what the body is
+    _size = 0
+    _failed = False
+
     def __init__(self, *, streams: bool = True, reader: Reader | None = None) -> None:
         self._streams = streams
         self._reader = reader
-        self._stream: SseDecoder | None = None
-        self._head = b""  # until its first character shows what the body is
         self._whole: list[bytes] = []  # of a body that is JSON
-        self._size = 0
-        self._failed = False
-        self.malformed = 0  # events skipped so far
 
     def feed(self, chunk: bytes) -> list[Frame]:
         if self._failed:
@@ -144,7 +145,7 @@ class AnswerDecoder:
             frame = self._frame(event)
             if frame is not None:
                 frames.append(frame)
-                if _is_fatal(frame):
+                if frame.failure is not None and _is_fatal(frame):
                     self._failed = True
                     break
         return frames
@@ -169,7 +170,7 @@ class AnswerDecoder:
     def _frame(self, event: ServerSentEvent) -> Frame | None:
         data = event.data
         if data[:6] == b"[DONE]" or not data or data.isspace():
-            return Frame(done=True) if data else None
+            return _END if data else None
         if b"\n" in data:  # white space, as JSON has no line ends within strings
             data = data.replace(b"\n", b" ")
         document = _parsed_quickly(data)
@@ -202,7 +203,7 @@ class AnswerDecoder:
         if not choices or not isinstance(choices, list):
             return [self._fail("the answer has no choices")]
         frame = decode_document(document, as_chunk(document) if self._streams else body)
-        return [frame] if frame.failure else [frame, Frame(done=True)]
+        return [frame] if frame.failure else [frame, _END]
 
     def _fail(self, detail: str) -> Frame:
         self._failed = True
@@ -301,12 +302,18 @@ def decode_usage(document: JsonObject) -> Usage | None:
     found = _object(document.get("usage")) or _object(_object(document.get("x_groq")).get("usage"))
     if not found:
         return None
+    if len(found) == 3:  # short, as most are
+        asked, said = found.get("prompt_tokens"), found.get("completion_tokens")
+        if (
+            type(asked) is type(said) is int
+            and asked >= 0 <= said
+            and found.get("total_tokens") == asked + said
+        ):
+            return Usage(asked, said)
     given = _count(found, "prompt_tokens", "input_tokens")
     made = _count(found, "completion_tokens", "output_tokens")
     if given is None and made is None:
         return None
-    if not found.keys() - _PLAIN_COUNTS and found.get("total_tokens") == (given or 0) + (made or 0):
-        return Usage(given or 0, made or 0)  # short, as so many are
     details = _object(found.get("prompt_tokens_details"))
     told = _count(details, "cached_tokens")
     cached = told or _count(found, "cached_tokens", "prompt_cache_hit_tokens") or 0

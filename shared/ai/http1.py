@@ -67,7 +67,7 @@ class Http1Transport:
         """The connection that was used last and is still good, or a new one."""
         while resting:
             connection = _woken(resting)
-            if connection.reusable and connection.loop.time() < connection.usable_until:
+            if connection.rested_well and connection.loop.time() < connection.usable_until:
                 return connection
             connection.close()
         return await self._connector.connect(place, connect_timeout)

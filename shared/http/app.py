@@ -141,6 +141,9 @@ class Edge:
 
     def _sent(self, scope: Scope) -> tuple[str, TraceContext | None]:
         """The request's id, and its place in the caller's trace: a header that is there once and valid."""
+        names = dict(scope["headers"])
+        if b"x-request-id" not in names and b"traceparent" not in names:
+            return self._new_request_id(), None
         request_id: str | None = None
         traceparents: list[bytes] = []
         for name, value in scope["headers"]:
@@ -186,8 +189,8 @@ class Exchange:
             self.status = message["status"]
             given = message.get("headers", ())
             ours: Iterable[tuple[bytes, bytes]] = EVERY_ANSWER.items()
-            if any(name in EVERY_ANSWER for name, _ in given):
-                names = {name for name, _ in given}
+            names = {name for name, _ in given}
+            if not names.isdisjoint(EVERY_ANSWER):
                 ours = [header for header in ours if header[0] not in names]
             request_id = (b"x-request-id", self.request_id.encode("ascii"))
             message = {**message, "headers": [*given, request_id, *ours]}

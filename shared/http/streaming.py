@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -175,8 +175,15 @@ class EventStream(Response, Generic[M]):
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with _counted(scope):
+        telemetry = telemetry_of(scope)
+        if telemetry is None:
             await self._answer(receive, send)
+            return
+        telemetry.metrics.open_streams += 1
+        try:
+            await self._answer(receive, send)
+        finally:
+            telemetry.metrics.open_streams -= 1
 
     async def _answer(self, receive: Receive, send: Send) -> None:
         async with Hangup(receive) as hangup, aclosing(self._events):
@@ -246,20 +253,6 @@ class EventStream(Response, Generic[M]):
             await self._events.aclose()
         except Exception as error:
             log_unexpected(error, self._request_id)
-
-
-@contextmanager
-def _counted(scope: Scope) -> Iterator[None]:
-    """One of the open streams, for the metrics."""
-    telemetry = telemetry_of(scope)
-    if telemetry is None:
-        yield
-        return
-    telemetry.metrics.open_streams += 1
-    try:
-        yield
-    finally:
-        telemetry.metrics.open_streams -= 1
 
 
 class Outlet:

@@ -107,8 +107,9 @@ class Metrics:
         usage = row.usage
         tally.input_tokens += usage.input_tokens
         tally.output_tokens += usage.output_tokens
-        tally.cached_tokens += usage.cached_tokens
-        tally.reasoning_tokens += usage.reasoning_tokens
+        if usage.cached_tokens or usage.reasoning_tokens:
+            tally.cached_tokens += usage.cached_tokens
+            tally.reasoning_tokens += usage.reasoning_tokens
         if row.cost_usd is not None:
             tally.cost_usd += float(row.cost_usd)
         elif usage.input_tokens or usage.output_tokens:
