@@ -74,8 +74,7 @@ class Failover:
     _seam: Seam | None = None
     _announced = False  # the attempt under way has shown something
     _tries = 0  # at the target asked now
-    _repaired = False  # the target asked now had its repair round
-    _no_prefill = False  # the target asked now refused one
+    _repaired = _no_prefill = False  # the target asked now had its repair round, has refused a prefill
 
     def __init__(
         self,
@@ -103,8 +102,7 @@ class Failover:
         self._text: list[str] = []
         self._held: list[Frame] = []  # of this attempt, to be given on once it has something to say
         self._verbatim = request.passthrough is not None
-        self._hides_usage = request.passthrough is not None and not wants_usage(request.passthrough.body)
-        self._ask = Ask(targets[0], request)
+        self._ask: Ask  # the attempt under way, or the one that failed last
 
     @property
     def text(self) -> str:
@@ -115,6 +113,11 @@ class Failover:
     def asked(self) -> Target:
         """The target of the attempt under way, or of the one that failed last."""
         return self._ask.target
+
+    @property
+    def _hides_usage(self) -> bool:  # which always comes, as we ask for it
+        asked = self._request.passthrough
+        return asked is not None and not wants_usage(asked.body)
 
     def begin(self) -> Ask:
         """The first attempt. Raises AllProvidersFailed when no target may be asked."""
@@ -337,8 +340,10 @@ class Failover:
         self._held.clear()
         if self._shown is not None:
             self._verbatim = False  # what follows is ours: the rest of another provider's answer
-        prefill = self._prefill(target, request)
-        self._seam = Seam(self.text, prefill=prefill) if self._text else None
+        prefill, self._seam = "", None
+        if self._text:
+            prefill = self._prefill(target, request)
+            self._seam = Seam(self.text, prefill=prefill)
         self._spend(again=self._tries > 1)
         self._ask = Ask(target, request, wait, prefill, self._verbatim, cause)
         return self._ask
@@ -349,7 +354,7 @@ class Failover:
         Never for JSON: an object is made anew and checked as a whole.
         """
         accepted = target.provider.accepts_prefill and not self._no_prefill
-        if not (self._text and accepted and self._attempts_left > 1 and may_go_on(request)):
+        if not (accepted and self._attempts_left > 1 and may_go_on(request)):
             return ""
         return prefill_of(self.text)
 

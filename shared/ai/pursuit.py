@@ -163,9 +163,10 @@ class Pursuit:
         that is gone from one that is long about it: after that time the next one is asked beside it,
         whatever the budget, and so on.
         """
-        hedging, whole = self._means.hedging, self._verbatim and not self._streamed
+        whole = self._verbatim and not self._streamed
         overdue = [self._limits.first_token_timeout] * self._failover.left if whole else []
         if self._limits.hedge_after is not None:
+            hedging = self._means.hedging
             provider = self._ask.target.provider.name
             delay = hedging.delay(self._limits.hedge_after, self._context.task, provider)
             if delay is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,11 +27,13 @@ class PassedAnswer(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
-            *(
-                (name.encode(), value.encode())
-                for name, value in served_by(start.provider, start.model).items()
-            ),
+            *_served_by(start.provider, start.model),
         ]
+
+
+@lru_cache(maxsize=256)
+def _served_by(provider: str, model: str) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.encode(), value.encode()) for name, value in served_by(provider, model).items())
 
 
 def passed_stream(

@@ -54,7 +54,7 @@ async def run_until_disconnect(request: Request, work: Awaitable[T]) -> T:
 
     Read the body first: this drops what is left of it.
     """
-    async with Hangup(request.receive):
+    with Hangup(request.receive):
         return await work
 
 
@@ -78,7 +78,7 @@ def event_stream(
 
 
 class Hangup:
-    """An async context whose body is cancelled when the client hangs up; then ClientDisconnect.
+    """A context whose body is cancelled when the client hangs up; then ClientDisconnect.
 
     One task watches; the body runs in the task that entered, as under `asyncio.timeout`.
     """
@@ -91,7 +91,7 @@ class Hangup:
         self._watch: asyncio.Task[None] | None = None
         self._gone = False
 
-    async def __aenter__(self) -> Hangup:
+    def __enter__(self) -> Hangup:
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("A hang-up is watched for inside a task")
@@ -119,7 +119,7 @@ class Hangup:
         if self._watch is not None:
             self._watch.cancel()
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.disarm()
@@ -186,14 +186,15 @@ class EventStream(Response, Generic[M]):
             telemetry.metrics.open_streams -= 1
 
     async def _answer(self, receive: Receive, send: Send) -> None:
-        async with Hangup(receive) as hangup, aclosing(self._events):
-            first = await self._first()
-            self.init_headers(self._head(first))
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            with self._outlet(send, hangup) as outlet:
-                await self._pass_on(first, outlet, hangup)
-                await self._settle()
-                await outlet.send(b"", more=False)
+        with Hangup(receive) as hangup:
+            async with aclosing(self._events):
+                first = await self._first()
+                self.init_headers(self._head(first))
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                with self._outlet(send, hangup) as outlet:
+                    await self._pass_on(first, outlet, hangup)
+                    await self._settle()
+                    await outlet.send(b"", more=False)
 
     def _outlet(self, send: Send, hangup: Hangup) -> Outlet:
         return Outlet(

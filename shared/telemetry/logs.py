@@ -11,7 +11,7 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from typing import Any, TextIO
@@ -36,10 +36,14 @@ class LineFormatter(logging.Formatter):
         self._written = ""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = str(record.msg)
-        pairs = [f" {name}={value}" for name, value in _belongs_to() if f"{name}=" not in said]
-        when = self.formatTime(record)
-        line = f"{when} {record.levelname} {record.name} {record.getMessage()}{''.join(pairs)}"
+        pairs = ""
+        if (request := CURRENT.get()) is not None:
+            said = str(record.msg)
+            if "request_id=" not in said:
+                pairs = f" request_id={request.request_id}"
+            if request.trace is not None and "trace_id=" not in said:
+                pairs += f" trace_id={request.trace.trace_id}"
+        line = f"{self.formatTime(record)} {record.levelname} {record.name} {record.getMessage()}{pairs}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - its name
@@ -127,7 +131,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **dict(_belongs_to()),
+            **_belongs_to(),
             **dict(_fields(record)),
         }
         if record.exc_info:
@@ -135,12 +139,13 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def _belongs_to() -> Iterator[tuple[str, str]]:
+def _belongs_to() -> Mapping[str, str]:
     request = CURRENT.get()
-    if request is not None:
-        yield "request_id", request.request_id
-        if request.trace is not None:
-            yield "trace_id", request.trace.trace_id
+    if request is None:
+        return {}
+    if request.trace is None:
+        return {"request_id": request.request_id}
+    return {"request_id": request.request_id, "trace_id": request.trace.trace_id}
 
 
 def _fields(record: logging.LogRecord) -> Iterator[tuple[str, Json]]:

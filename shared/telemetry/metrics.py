@@ -93,7 +93,7 @@ class Metrics:
 
     def attempt(self, row: Attempt) -> str:
         """Gives the model's label."""
-        label = self._model_label(row)
+        label = row.model if (row.provider, row.model) in self._models else self._model_label(row)
         key = (row.task, row.provider, label)
         tally = self._tallies.get(key)
         if tally is None:
@@ -117,13 +117,10 @@ class Metrics:
         return label
 
     def _model_label(self, row: Attempt) -> str:
-        """The model's name, or `other` for one too many, or one that callers named and nobody answers for."""
-        named = (row.provider, row.model)
-        if named in self._models:
-            return row.model
+        """Of a model that is new: its name, or `other` for one too many, or one that nobody answers for."""
         if row.outcome is not Outcome.OK or len(self._models) >= self._room:
             return OTHER
-        self._models.add(named)
+        self._models.add((row.provider, row.model))
         return row.model
 
     def text(self) -> bytes:
