@@ -1,8 +1,10 @@
-"""`make bench-gateway`: the gateways one after the other, as a table.
+"""`make bench-gateway`: the gateways beside one another, as a table.
 
-    python -m benchmarks.gateway [--only NAME …] [--seconds 5] [--requests 100000]
+    python -m benchmarks.gateway [--only NAME …] [--seconds 3] [--rounds 5] [--requests 100000]
 
-With `--requests` only ours runs, and what is printed is how its memory grows over so many requests.
+All of them run; processor time is taken of each in turn, round by round, as the machine may be quick in
+one minute and slow in the next, and the median printed. With `--requests` only ours runs, and what is
+printed is how its memory grows over so many requests.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from statistics import median
 
 import psutil
 
-from benchmarks.gateway.candidates import Candidate, candidates, marginalia, upstream
-from benchmarks.gateway.measures import CHUNKS, PACE_MS, STREAMS, Row, load, measure
+from benchmarks.gateway.candidates import Running, candidates, direct, marginalia, upstream
+from benchmarks.gateway.measures import CHUNKS, PACE_MS, STREAMS, Cost, Rest, cost, load, rest, warm
 
 HEADS = (
     "gateway",
@@ -35,16 +39,18 @@ HEADS = (
 class Options:
     only: Sequence[str]
     seconds: float
+    rounds: int
     requests: int
 
 
 def _options(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gateway", description=__doc__)
     parser.add_argument("--only", nargs="+", default=[], help="words of the names of those to run")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of each load")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
+    parser.add_argument("--rounds", type=int, default=5, help="of processor time; the median counts")
     parser.add_argument("--requests", type=int, default=0, help="watch the memory over so many")
     found = parser.parse_args(arguments)
-    return Options(found.only, found.seconds, found.requests)
+    return Options(found.only, found.seconds, found.rounds, found.requests)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,37 +60,40 @@ def main(arguments: Sequence[str]) -> int:
         _growth(options.requests)
         return 0
     print(f"| {' | '.join(HEADS)} |\n|{' --- |' * len(HEADS)}", flush=True)
-    limit: Row | None = None
-    for candidate in candidates():
-        named = not options.only or any(word.lower() in candidate.name.lower() for word in options.only)
-        if not named and candidate.name != "direct":
-            continue
-        if candidate.missing:
-            print(f"| {candidate.name} | left out: {candidate.missing} |", flush=True)
-            continue
-        row = _measured(candidate, options.seconds)
-        limit = limit or row
-        print(_line(candidate.name, row, limit), flush=True)
-        if row.beside_request:
-            print(f"| (its database beside it) | {row.beside_request:.3f} |", flush=True)
+    with ExitStack() as stack:
+        provider = stack.enter_context(upstream())
+        running: dict[str, Running] = {}
+        for candidate in candidates():
+            if options.only and not any(word.lower() in candidate.name.lower() for word in options.only):
+                continue
+            if candidate.missing:
+                print(f"| {candidate.name} | left out: {candidate.missing} |", flush=True)
+                continue
+            running[candidate.name] = stack.enter_context(candidate.start(provider))
+            warm(running[candidate.name])
+        costs: dict[str, list[Cost]] = {name: [] for name in running}
+        for _ in range(options.rounds):
+            for name, found in costs.items():
+                found.append(cost(running[name], seconds=options.seconds))
+        limit = rest(stack.enter_context(direct(provider)), seconds=options.seconds)
+        print(_line("direct", [Cost(0.0, 0.0, 0.0)], limit, limit), flush=True)
+        for name, found in costs.items():
+            print(_line(name, found, rest(running[name], seconds=options.seconds), limit), flush=True)
+            if beside := median(one.beside_request for one in found):
+                print(f"| (its database beside it) | {beside:.3f} |", flush=True)
     return 0
 
 
-def _measured(candidate: Candidate, seconds: float) -> Row:
-    with upstream() as provider, candidate.start(provider) as running:
-        return measure(running, seconds=seconds)
-
-
-def _line(name: str, row: Row, limit: Row) -> str:
+def _line(name: str, costs: Sequence[Cost], others: Rest, limit: Rest) -> str:
     cells = (
         name,
-        f"{row.cpu_request:.3f}",
-        f"{row.cpu_stream:.2f}",
-        f"{row.streams_a_second:.0f}",
-        f"{row.first_p50:.0f}/{row.first_p99:.0f}",
-        f"{row.memory_stream:.0f}",
-        f"{row.latency - limit.latency:.2f}",
-        f"{row.first_alone - limit.first_alone:.2f}",
+        f"{median(one.request for one in costs):.3f}",
+        f"{median(one.stream for one in costs):.2f}",
+        f"{others.streams_a_second:.0f}",
+        f"{others.first_p50:.0f}/{others.first_p99:.0f}",
+        f"{others.memory_stream:.0f}",
+        f"{others.latency - limit.latency:.2f}",
+        f"{others.first_alone - limit.first_alone:.2f}",
     )
     return f"| {' | '.join(cells)} |"
 

@@ -248,7 +248,6 @@ def candidates() -> list[Candidate]:
         return None if name in os.environ else f"{name} is not set"
 
     return [
-        Candidate("direct", direct),
         Candidate("marginalia", marginalia),
         Candidate("bare ASGI, raw client", lambda provider: _reference("raw", provider)),
         Candidate(

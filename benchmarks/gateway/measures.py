@@ -133,12 +133,18 @@ def stream_body(*, pace_ms: int = 0, chunks: int = CHUNKS) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table."""
+class Cost:
+    """Processor time in ms."""
 
-    cpu_request: float  # ms
-    beside_request: float  # ms
-    cpu_stream: float  # ms
+    request: float
+    beside_request: float  # of what works for the gateway
+    stream: float
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What one line of the table has beside the cost."""
+
     streams_a_second: float
     first_p50: float  # ms, at STREAMS streams
     first_p99: float
@@ -159,18 +165,26 @@ def _tried(running: Running, connections: int, **spec: Any) -> Loaded:
         return FAILED
 
 
-def measure(running: Running, *, seconds: float) -> Row:
-    _tried(running, 32, seconds=1.0)  # to be warm
+def warm(running: Running) -> None:
+    _tried(running, 32, seconds=1.0)
     _tried(running, 32, seconds=1.0, body=stream_body())
+
+
+def cost(running: Running, *, seconds: float) -> Cost:
     small = _tried(running, 32, seconds=seconds)
     streams = _tried(running, 50, seconds=seconds, body=stream_body())
+    return Cost(
+        request=small.cpu_ms / max(1, small.answers),
+        beside_request=small.beside_cpu_ms / max(1, small.answers),
+        stream=streams.cpu_ms / max(1, streams.answers),
+    )
+
+
+def rest(running: Running, *, seconds: float) -> Rest:
     paced = _tried(running, STREAMS, each=2, body=stream_body(pace_ms=PACE_MS))
     alone = _tried(running, 1, seconds=seconds / 2)
     first = _tried(running, 1, each=50, body=stream_body(chunks=10))
-    return Row(
-        cpu_request=small.cpu_ms / max(1, small.answers),
-        beside_request=small.beside_cpu_ms / max(1, small.answers),
-        cpu_stream=streams.cpu_ms / max(1, streams.answers),
+    return Rest(
         streams_a_second=paced.answers / paced.seconds,
         first_p50=paced.first_p50,
         first_p99=paced.first_p99,
