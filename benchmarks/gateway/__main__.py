@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import random
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +25,7 @@ import psutil
 from benchmarks.gateway.candidates import Running, candidates, direct, marginalia, upstream
 from benchmarks.gateway.measures import CHUNKS, PACE_MS, STREAMS, Cost, Rest, cost, load, rest, warm
 
+SETTLE_SECONDS = 1.0  # between two measures
 HEADS = (
     "gateway",
     "CPU ms a request",
@@ -72,9 +75,12 @@ def main(arguments: Sequence[str]) -> int:
             running[candidate.name] = stack.enter_context(candidate.start(provider))
             warm(running[candidate.name])
         costs: dict[str, list[Cost]] = {name: [] for name in running}
+        order = list(running)
         for _ in range(options.rounds):
-            for name, found in costs.items():
-                found.append(cost(running[name], seconds=options.seconds))
+            random.shuffle(order)  # or one would always follow the same other, which may still be at work
+            for name in order:
+                time.sleep(SETTLE_SECONDS)
+                costs[name].append(cost(running[name], seconds=options.seconds))
         limit = rest(stack.enter_context(direct(provider)), seconds=options.seconds)
         print(_line("direct", [Cost(0.0, 0.0, 0.0)], limit, limit), flush=True)
         for name, found in costs.items():
