@@ -130,6 +130,16 @@ def test_a_probe_that_speaks_closes_it_before_its_end() -> None:
     assert breaker.rest_left(10.0) == POLICY.first_rest
 
 
+def test_a_probe_that_speaks_and_is_left_by_its_caller_was_good() -> None:
+    breaker = Breaker(POLICY)
+    fail(breaker, 4)  # the last of them is a bad probe
+    probe = begin(breaker)
+    breaker.hear(probe, 20.0)
+    breaker.give_up(probe)
+    fail(breaker, 3, 30.0)
+    assert breaker.rest_left(30.0) == POLICY.first_rest
+
+
 def test_a_probe_that_speaks_and_breaks_off_opens_it_for_twice_as_long() -> None:
     breaker = Breaker(POLICY)
     fail(breaker, 3)

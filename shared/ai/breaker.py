@@ -131,8 +131,7 @@ class Breaker:
 
     def succeed(self, trial: Trial, now: float) -> None:
         self.hear(trial, now)
-        if trial is self._closed_by:
-            self._closed_by, self._rest = None, self._policy.first_rest
+        self.give_up(trial)
 
     def fail(self, trial: Trial, now: float) -> None:
         """Also of one that was heard: it counts as bad then, and not as good."""
@@ -140,7 +139,10 @@ class Breaker:
             self._known.append(trial)
         trial.good, trial.when = False, now
         if trial is self._probe or trial is self._closed_by:
-            self.give_up(trial)
+            if trial is self._probe:
+                self._probe = None
+            else:
+                self._closed_by = None
             self._rest = min(self._policy.max_rest, self._rest * 2)
             self._open(now + self._rest)
         elif self._rest_until is None and self._too_many(now):
@@ -151,7 +153,7 @@ class Breaker:
         if trial is self._probe:
             self._probe = None
         elif trial is self._closed_by:
-            self._closed_by = None
+            self._closed_by, self._rest = None, self._policy.first_rest
 
     def rest(self, seconds: float, now: float) -> None:
         """The provider itself asked not to be asked for so long."""
