@@ -130,7 +130,7 @@ def check_body(body: Mapping[str, Json]) -> None:
     if body.get("stream") not in (None, True, False):
         raise InvalidRequest("stream should be true or false", param="stream")
     for name in ("stream_options", "response_format"):
-        if not isinstance(body.get(name), dict | None):
+        if name in body and not isinstance(body[name], dict | None):
             raise InvalidRequest(f"{name} should be an object", param=name)
     choices = body.get("n")
     if choices is not None and (type(choices) is not int or not 1 <= choices <= MAX_CHOICES):

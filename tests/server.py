@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import uvicorn
 
-from shared.http.server import HeadWithBody
+from shared.http.server import Config, HeadWithBody
 
 START_SECONDS = 20
 STOP_SECONDS = 5  # then what still runs is cancelled
@@ -49,7 +49,7 @@ async def serving(
     At the end connections are closed, and what still runs after STOP_SECONDS is cancelled.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(
+    config = Config(
         app,
         http=http,
         lifespan=lifespan,

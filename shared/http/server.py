@@ -6,7 +6,9 @@ import asyncio
 import socket
 from typing import Any
 
-from uvicorn._types import ASGISendEvent, HTTPResponseStartEvent
+import uvicorn
+from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPResponseStartEvent, Scope
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http import httptools_impl
 from uvicorn.protocols.http.httptools_impl import (
     HEADER_RE,
@@ -17,6 +19,25 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 _ACCEPTED_AT_ONCE = 128  # in one turn of the loop
+
+
+class Config(uvicorn.Config):
+    """uvicorn's, whose rules on trusted proxies cost a request without their headers nothing."""
+
+    def load(self) -> None:
+        self.proxy_headers = False
+        super().load()
+        self.loaded_app = _Forwarded(self.loaded_app, trusted_hosts=self.forwarded_allow_ips)
+
+
+class _Forwarded(ProxyHeadersMiddleware):
+    def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Any:
+        if scope["type"] != "http" or _FORWARDED.isdisjoint(dict(scope["headers"])):
+            return self.app(scope, receive, send)
+        return super().__call__(scope, receive, send)
+
+
+_FORWARDED = frozenset({b"x-forwarded-for", b"x-forwarded-proto"})
 
 
 class HeadWithBody(HttpToolsProtocol):
@@ -80,7 +101,7 @@ class Cycle(RequestResponseCycle):
         self.response_started = True
         self.waiting_for_100_continue = False
         status = message["status"]
-        given = [*self.default_headers, *[(name, value) for name, value in message.get("headers", ())]]
+        given: list[Any] = [*self.default_headers, *map(tuple, message.get("headers", ()))]
         lines: list[Any] = [*map(_LINES.get, given)]
         while None in lines:
             at = lines.index(None)

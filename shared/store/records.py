@@ -177,14 +177,15 @@ def padded(vector: Vector) -> Vector:
 
 
 def attempt_row(attempt: Attempt) -> JsonObject:
+    """`str`, as enumerations cost the JSON encoder a call into Python each."""
     return {
         "tenant_id": attempt.tenant_id,
         "usage_id": attempt.attempt_id,
         "request_id": attempt.request_id,
-        "task": attempt.task,
+        "task": str(attempt.task),
         "provider": attempt.provider,
         "model": attempt.model,
-        "outcome": attempt.outcome,
+        "outcome": str(attempt.outcome),
         "input_tokens": attempt.usage.input_tokens,
         "output_tokens": attempt.usage.output_tokens,
         "cached_tokens": attempt.usage.cached_tokens,
@@ -196,7 +197,7 @@ def attempt_row(attempt: Attempt) -> JsonObject:
         "status": attempt.status,
         "code": attempt.code,
         "streamed": attempt.streamed,
-        "cause": attempt.cause,
+        "cause": str(attempt.cause),
         "own_key": attempt.own_key,
         "started_at": attempt.started_at.isoformat(),
     }
