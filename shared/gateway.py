@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.addressing import Addressing
+from shared.ai.inquiry import Inquiry
 from shared.errors import InvalidRequest, NotConfigured
 from shared.providers import Target
 from shared.types import (
@@ -61,12 +62,7 @@ class Gateway:
 
         Raises NotConfigured, and what `Router.stream` raises. `settle` must follow its end.
         """
-        return self._router.stream(
-            ChatRequest((), passthrough=asked),
-            targets=self._targets(asked),
-            limits=self._limits,
-            context=CallContext(call.request_id, call.caller.tenant_id, Task.GATEWAY),
-        )
+        return self._router.stream(self._inquiry(call, asked))
 
     async def settle(self) -> None:
         """Before an answer ends: its ledger rows are written where nobody writes them later."""
@@ -75,16 +71,15 @@ class Gateway:
     async def complete(self, call: Call, asked: Passthrough) -> tuple[StreamStart, bytes]:
         """Who answered, and the whole answer as it came. Raises as `stream` does."""
         try:
-            return await self._router.pass_whole(
-                ChatRequest((), passthrough=asked),
-                targets=self._targets(asked),
-                limits=self._limits,
-                context=CallContext(call.request_id, call.caller.tenant_id, Task.GATEWAY),
-            )
+            return await self._router.pass_whole(self._inquiry(call, asked))
         finally:
             await self.settle()
 
     # --- who is asked --------------------------------------------------------------------------
+
+    def _inquiry(self, call: Call, asked: Passthrough) -> Inquiry:
+        context = CallContext(call.request_id, call.caller.tenant_id, Task.GATEWAY)
+        return Inquiry(ChatRequest((), passthrough=asked), self._targets(asked), self._limits, context)
 
     def _targets(self, asked: Passthrough) -> list[Target]:
         """The provider that was named, then the fallbacks with their own models; only those with a key."""

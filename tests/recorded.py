@@ -16,6 +16,7 @@ from typing import Any
 
 from shared.ai.client import Client
 from shared.ai.embeddings import ProviderEmbedder
+from shared.ai.inquiry import Inquiry
 from shared.errors import ApiError
 from shared.providers import PROVIDERS, Provider, Target
 from shared.types import Attempt, ChatRequest, Finish, Passthrough, StreamEvent, TextDelta, Verbatim
@@ -155,7 +156,7 @@ async def passed_through(record: Record) -> Answered:
             "stream": record.stream,
         }
         request = ChatRequest((), passthrough=Passthrough(body, target.provider.name, target.model))
-        stream = asker.router.stream(request, targets=[target], limits=asker.limits, context=CONTEXT)
+        stream = asker.router.stream(Inquiry(request, [target], asker.limits, CONTEXT))
         try:
             async with aclosing(stream) as each:
                 async for event in each:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from shared.ai.breaker import Breaker, Policy, State, Trial
+from shared.ai.inquiry import Inquiry
 from shared.errors import AllProvidersFailed
 from shared.types import TextDelta
 from tests.simulator import Reply, Simulator
@@ -265,7 +266,7 @@ async def test_failures_among_streams_that_speak_leave_a_provider_its_work() -> 
     async with Simulator() as sim, asking(policy=POLICY, limits=once) as asker, AsyncExitStack() as streams:
         for _ in range(3):
             sim.reply(Reply(stall_after=1))
-            stream = asker.router.stream(REQUEST, targets=[target(sim)], limits=once, context=CONTEXT)
+            stream = asker.router.stream(Inquiry(REQUEST, [target(sim)], once, CONTEXT))
             await streams.enter_async_context(aclosing(stream))
             while not isinstance(await anext(stream), TextDelta):
                 pass

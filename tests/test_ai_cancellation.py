@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from shared.ai.inquiry import Inquiry
 from shared.types import Outcome, StreamStart, TextDelta
 from tests.simulator import Reply, Simulator
 from tests.simulator.asking import CONTEXT, PATIENT, REQUEST, SECOND, Asker, asking, target
@@ -36,7 +37,7 @@ async def test_cancelling_the_task_ends_the_provider_s_request(reply: Reply, who
 
         async def ask() -> None:
             if whole:
-                await asker.router.complete(REQUEST, targets=[target(sim)], limits=PATIENT, context=CONTEXT)
+                await asker.router.complete(Inquiry(REQUEST, [target(sim)], PATIENT, CONTEXT))
             else:
                 await asker.stream([target(sim)])
 
@@ -57,9 +58,7 @@ async def test_closing_the_stream_after_the_first_words_ends_the_request_and_cou
     async with Simulator() as sim, asking(limits=PATIENT) as asker:
         sim.reply(SLOW)
         got = ""
-        async with aclosing(
-            asker.router.stream(REQUEST, targets=[target(sim)], limits=PATIENT, context=CONTEXT)
-        ) as events:
+        async with aclosing(asker.router.stream(Inquiry(REQUEST, [target(sim)], PATIENT, CONTEXT))) as events:
             async for event in events:
                 got += event.text if isinstance(event, TextDelta) else ""
                 if len(got) > 30:
@@ -86,7 +85,7 @@ async def test_closing_between_two_providers_records_what_was_asked() -> None:
 
 async def test_a_stream_that_is_dropped_unread_asks_nobody() -> None:
     async with Simulator() as sim, asking() as asker:
-        events = asker.router.stream(REQUEST, targets=[target(sim)], limits=PATIENT, context=CONTEXT)
+        events = asker.router.stream(Inquiry(REQUEST, [target(sim)], PATIENT, CONTEXT))
         await events.aclose()
         assert (sim.requests, asker.rows) == ([], [])
 
@@ -94,7 +93,7 @@ async def test_a_stream_that_is_dropped_unread_asks_nobody() -> None:
 async def test_a_stream_that_is_read_up_to_its_start_only_is_closed_too() -> None:
     async with Simulator() as sim, asking(limits=PATIENT) as asker:
         sim.reply(SLOW)
-        events = asker.router.stream(REQUEST, targets=[target(sim)], limits=PATIENT, context=CONTEXT)
+        events = asker.router.stream(Inquiry(REQUEST, [target(sim)], PATIENT, CONTEXT))
         assert isinstance(await anext(events), StreamStart)
         await events.aclose()
         await sim.wait_for_rest()
@@ -104,7 +103,7 @@ async def test_a_stream_that_is_read_up_to_its_start_only_is_closed_too() -> Non
 async def test_a_slow_reader_is_not_taken_for_a_silent_provider() -> None:
     async with Simulator() as sim, asking() as asker:
         events = asker.router.stream(
-            REQUEST, targets=[target(sim)], limits=replace(PATIENT, idle_timeout=0.2), context=CONTEXT
+            Inquiry(REQUEST, [target(sim)], replace(PATIENT, idle_timeout=0.2), CONTEXT)
         )
         async with aclosing(events) as stream:
             async for _ in stream:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from shared.ai.hedging import FirstTokenTimes, HedgeBudget
+from shared.ai.inquiry import Inquiry
 from shared.errors import AllProvidersFailed, ContentFiltered
 from shared.providers import Target
 from shared.settings import Limits
@@ -74,9 +75,7 @@ ASKED_WHOLE = ChatRequest(
 
 async def whole(asker: Asker, *targets: Target) -> tuple[StreamStart, bytes]:
     async with asyncio.timeout(3):
-        return await asker.router.pass_whole(
-            ASKED_WHOLE, targets=targets, limits=asker.limits, context=CONTEXT
-        )
+        return await asker.router.pass_whole(Inquiry(ASKED_WHOLE, targets, asker.limits, CONTEXT))
 
 
 @pytest.mark.parametrize("hedge_after", [None, 0.01])

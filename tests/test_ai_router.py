@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from shared.ai.inquiry import Inquiry
 from shared.ai.router import Router
 from shared.errors import (
     AllProvidersFailed,
@@ -157,7 +158,7 @@ async def test_an_answer_that_is_awaited_whole_fails_over_just_the_same(fault: F
     async with two_providers() as (first, second, asker):
         first.reply(fault.reply)
         completion = await asker.router.complete(
-            REQUEST, targets=[target(first), target(second, SECOND)], limits=fault.limits, context=CONTEXT
+            Inquiry(REQUEST, [target(first), target(second, SECOND)], fault.limits, CONTEXT)
         )
         assert completion.text == TEXT
         assert completion.finish.provider == "second"
@@ -469,11 +470,7 @@ def number(text: str) -> int:
 
 async def parsed(asker: Asker, *targets: Target) -> tuple[int, Any]:
     return await asker.router.complete_parsed(
-        replace(REQUEST, response_schema=SCHEMA),
-        parse=number,
-        targets=targets,
-        limits=PATIENT,
-        context=CONTEXT,
+        Inquiry(replace(REQUEST, response_schema=SCHEMA), targets, PATIENT, CONTEXT), parse=number
     )
 
 

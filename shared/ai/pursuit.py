@@ -18,16 +18,13 @@ from shared.ai.client import Client
 from shared.ai.failover import Ask, ContextLength, Failover
 from shared.ai.frames import Frame
 from shared.ai.hedging import Hedging, Racer, race
+from shared.ai.inquiry import Inquiry
 from shared.ai.payload import Repair
 from shared.ai.prices import Cost
 from shared.ai.retry import Budget
 from shared.errors import ProviderError
-from shared.providers import Target
-from shared.settings import Limits
 from shared.types import (
     Attempt,
-    CallContext,
-    ChatRequest,
     Finish,
     Message,
     Outcome,
@@ -67,10 +64,7 @@ class Pursuit:
     def __init__(
         self,
         means: Means,
-        request: ChatRequest,
-        targets: Sequence[Target],
-        limits: Limits,
-        context: CallContext,
+        inquiry: Inquiry,
         budget: Budget,
         *,
         streamed: bool,
@@ -79,16 +73,16 @@ class Pursuit:
         means.hedging.budget.request()
         self.over = False
         self._means = means
-        self._limits = limits
-        self._context = context
+        self._limits = inquiry.limits
+        self._context = inquiry.context
         self._streamed = streamed
-        self._verbatim = request.passthrough is not None
+        self._verbatim = inquiry.request.passthrough is not None
         self._verify = verify
         self._rows: list[Attempt] = []
         self._failover = Failover(
-            request,
-            targets,
-            limits,
+            inquiry.request,
+            inquiry.targets,
+            inquiry.limits,
             budget=budget,
             health=means.health,
             context_length=means.context_length,

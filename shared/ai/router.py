@@ -16,15 +16,14 @@ from shared.ai.breaker import Health, Policy
 from shared.ai.client import Client
 from shared.ai.failover import ContextLength
 from shared.ai.hedging import Hedging
+from shared.ai.inquiry import Inquiry
 from shared.ai.prices import Cost, cost_usd
-from shared.ai.pursuit import Means, Pursuit, drive
+from shared.ai.pursuit import Means, Pursuit, Verify, drive
 from shared.ai.retry import Budget
 from shared.providers import Target
 from shared.settings import Limits
 from shared.types import (
     Attempt,
-    CallContext,
-    ChatRequest,
     Completion,
     Finish,
     Message,
@@ -79,15 +78,7 @@ class Router:
         """A fresh one, to be given to each of the questions that one request becomes."""
         return Budget(self._means.clock() + limits.timeout, max(0, 1 + limits.max_retries - len(targets)))
 
-    def stream(
-        self,
-        request: ChatRequest,
-        *,
-        targets: Sequence[Target],
-        limits: Limits,
-        context: CallContext,
-        budget: Budget | None = None,
-    ) -> AsyncGenerator[StreamEvent, None]:
+    def stream(self, inquiry: Inquiry, budget: Budget | None = None) -> AsyncGenerator[StreamEvent, None]:
         """StreamStart, then text, Switch and Reset as they happen, and Finish at the end.
 
         Without Finish the answer is not whole: it ends in NotConfigured, AllProvidersFailed,
@@ -97,53 +88,34 @@ class Router:
         A request that is passed through has Verbatim in place of most text: text comes only once another
         provider goes on with what was sent. Asked for whole, its answer is one Verbatim.
         """
-        passed = request.passthrough
+        passed = inquiry.request.passthrough
         streamed = passed is None or passed.stream
 
         def begin() -> Pursuit:
-            own = budget or self.budget(targets, limits)
-            return Pursuit(self._means, request, targets, limits, context, own, streamed=streamed)
+            return self._pursuit(inquiry, budget, streamed=streamed)
 
         return _events(begin)
 
-    async def pass_whole(
-        self, request: ChatRequest, *, targets: Sequence[Target], limits: Limits, context: CallContext
-    ) -> tuple[StreamStart, bytes]:
+    async def pass_whole(self, inquiry: Inquiry) -> tuple[StreamStart, bytes]:
         """Who answered a request that is passed through, and the whole answer. Raises as `stream()` does."""
         events: list[StreamEvent] = []
-        budget = self.budget(targets, limits)
-        pursuit = Pursuit(self._means, request, targets, limits, context, budget, streamed=False)
-        await drive(pursuit, events.append)
+        await drive(self._pursuit(inquiry), events.append)
         if len(events) == 3:
             start, answer, _ = events
             if isinstance(start, StreamStart) and isinstance(answer, Verbatim):
                 return start, answer.events[0]
         raise RuntimeError(f"a whole answer that was none: {[type(event).__name__ for event in events]}")
 
-    async def complete(
-        self,
-        request: ChatRequest,
-        *,
-        targets: Sequence[Target],
-        limits: Limits,
-        context: CallContext,
-        budget: Budget | None = None,
-    ) -> Completion:
+    async def complete(self, inquiry: Inquiry, budget: Budget | None = None) -> Completion:
         """The whole answer. Raises as `stream()` does."""
-        budget = budget or self.budget(targets, limits)
-        return await _collected(
-            Pursuit(self._means, request, targets, limits, context, budget, streamed=False)
-        )
+        return await _collected(self._pursuit(inquiry, budget))
 
     async def complete_parsed(
         self,
-        request: ChatRequest,
+        inquiry: Inquiry,
+        budget: Budget | None = None,
         *,
         parse: Callable[[str], T],
-        targets: Sequence[Target],
-        limits: Limits,
-        context: CallContext,
-        budget: Budget | None = None,
         started: Callable[[StreamStart], None] | None = None,
     ) -> tuple[T, Finish]:
         """The answer as `parse` reads it. `parse` raises ValueError to say what is wrong with a text.
@@ -157,12 +129,19 @@ class Router:
         def verify(text: str) -> None:
             parsed[:] = [parse(text)]
 
-        budget = budget or self.budget(targets, limits)
-        pursuit = Pursuit(
-            self._means, request, targets, limits, context, budget, streamed=False, verify=verify
-        )
-        completion = await _collected(pursuit, started)
+        completion = await _collected(self._pursuit(inquiry, budget, verify=verify), started)
         return parsed[0], completion.finish
+
+    def _pursuit(
+        self,
+        inquiry: Inquiry,
+        budget: Budget | None = None,
+        *,
+        streamed: bool = False,
+        verify: Verify | None = None,
+    ) -> Pursuit:
+        own = budget or self.budget(inquiry.targets, inquiry.limits)
+        return Pursuit(self._means, inquiry, own, streamed=streamed, verify=verify)
 
     async def aclose(self) -> None:
         await self._means.client.aclose()

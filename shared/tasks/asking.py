@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, TypeVar
 
+from shared.ai.inquiry import Inquiry
 from shared.errors import InternalError
 from shared.text.sse import Done, StreamMessage
 from shared.types import (
@@ -102,23 +103,11 @@ class Asker:
 
     def stream(self, request: ChatRequest, tier: Tier | None) -> AsyncGenerator[StreamEvent, None]:
         """Raises the router's errors, NotConfigured where no target has a key."""
-        return self.router.stream(
-            request,
-            targets=self.config.ready_targets(tier),
-            limits=self.config.limits,
-            context=self.context,
-            budget=self.budget,
-        )
+        return self.router.stream(self._inquiry(request, tier), self.budget)
 
     async def complete(self, request: ChatRequest, tier: Tier | None) -> Completion:
         """The whole answer. Raises as `stream` does."""
-        return await self.router.complete(
-            request,
-            targets=self.config.ready_targets(tier),
-            limits=self.config.limits,
-            context=self.context,
-            budget=self.budget,
-        )
+        return await self.router.complete(self._inquiry(request, tier), self.budget)
 
     async def parsed(
         self,
@@ -131,15 +120,11 @@ class Asker:
 
         `started` is told who answers as soon as the answer begins.
         """
-        return await self.router.complete_parsed(
-            request,
-            parse=parse,
-            targets=self.config.ready_targets(tier),
-            limits=self.config.limits,
-            context=self.context,
-            budget=self.budget,
-            started=started,
-        )
+        inquiry = self._inquiry(request, tier)
+        return await self.router.complete_parsed(inquiry, self.budget, parse=parse, started=started)
+
+    def _inquiry(self, request: ChatRequest, tier: Tier | None) -> Inquiry:
+        return Inquiry(request, self.config.ready_targets(tier), self.config.limits, self.context)
 
 
 def answered_meta(request_id: str, finishes: Sequence[Finish], **extra: Json) -> Meta:

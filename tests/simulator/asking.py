@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from shared.ai.breaker import Policy
 from shared.ai.client import Client
+from shared.ai.inquiry import Inquiry
 from shared.ai.router import Router
 from shared.errors import ApiError
 from shared.providers import PROVIDERS, Provider, Target
@@ -110,7 +111,7 @@ class Asker:
     ) -> Heard:
         """Listens to the end, whatever the end is."""
         heard = Heard()
-        events = self.router.stream(request, targets=targets, limits=limits or self.limits, context=CONTEXT)
+        events = self.router.stream(Inquiry(request, targets, limits or self.limits, CONTEXT))
         try:
             async with aclosing(events) as stream:
                 async for event in stream:
