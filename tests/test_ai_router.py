@@ -5,29 +5,21 @@ what each provider saw and what the ledger holds.
 """
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from shared.ai.inquiry import Inquiry
-from shared.ai.router import Router
 from shared.errors import (
     AllProvidersFailed,
     ApiError,
     ContentFiltered,
     ContextLengthExceeded,
-    MalformedOutput,
     NotConfigured,
     ProviderTimeout,
 )
-from shared.providers import PROVIDERS, Target
+from shared.providers import Target
 from shared.settings import Limits
-from shared.types import ChatRequest, JsonSchema, Message, Outcome, Switch, Usage
 from tests.simulator import Reply, Simulator
 from tests.simulator.asking import (
     CONTEXT,
@@ -37,24 +29,13 @@ from tests.simulator.asking import (
     REQUEST,
     SECOND,
     THIRD,
-    Asker,
     asking,
+    error,
     target,
+    two_providers,
 )
 
 TEXT = Reply().text
-TOKENS = len(Reply().tokens)
-
-
-@asynccontextmanager
-async def two_providers() -> AsyncIterator[tuple[Simulator, Simulator, Asker]]:
-    async with Simulator() as first, Simulator() as second, asking() as asker:
-        yield first, second, asker
-
-
-def error(status: int, code: str | None = None, message: str = "m", **headers: str) -> Reply:
-    body = {"error": {"message": message, "type": "x", "param": None, "code": code}}
-    return Reply(status=status, body=json.dumps(body).encode(), headers=headers)
 
 
 @dataclass(frozen=True)
@@ -284,6 +265,15 @@ async def test_a_content_filter_is_the_answer_and_is_not_routed_around() -> None
             assert (len(first.requests), len(second.requests)) == (1, 0)
 
 
+async def test_a_refusal_in_words_is_a_content_filter() -> None:
+    refusal = b'data: {"choices":[{"index":0,"delta":{"refusal":"I cannot"}}]}\n\n'
+    async with two_providers() as (first, second, asker):
+        first.reply(Reply(text="", insert_after={0: refusal}))
+        heard = await asker.stream([target(first), target(second, SECOND)])
+        assert isinstance(heard.error, ContentFiltered)
+        assert not second.requests
+
+
 async def test_no_provider_at_all_is_said_so() -> None:
     async with asking() as asker:
         assert isinstance((await asker.stream([])).error, NotConfigured)
@@ -310,300 +300,6 @@ async def test_a_model_that_thinks_is_not_silent() -> None:
         first.reply(Reply(thinking=5, first_token_delay=0.15))
         heard = await asker.stream([target(first), target(second, SECOND)], limits=QUICK)
         assert (heard.text, heard.speakers) == (TEXT, ["primary"])
-
-
-# --- text that cannot be joined -------------------------------------------------------------------
-
-
-async def test_another_text_resets_what_was_sent() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(cut_after=4))
-        second.reply_text("Something else entirely.")
-        heard = await asker.stream([target(first), target(second, SECOND)])
-        assert heard.kinds == ["StreamStart", "TextDelta", "Switch", "Reset", "TextDelta", "Finish"]
-        assert heard.text == "Something else entirely."
-        assert Switch("primary", "second", "model-of-second", "cut") in heard.events
-
-
-async def test_a_provider_that_dies_while_it_is_held_back_leaves_no_trace() -> None:
-    async with two_providers() as (first, second, asker), Simulator() as third:
-        first.reply(Reply(cut_after=5))
-        second.reply(Reply(cut_after=3))
-        heard = await asker.stream([target(first), target(second, SECOND), target(third, THIRD)])
-        assert heard.text == TEXT
-        assert heard.speakers == ["primary", "third"]
-
-
-async def test_three_providers_that_die_one_after_another_give_one_whole_text() -> None:
-    async with two_providers() as (first, second, asker), Simulator() as third:
-        first.reply(Reply(cut_after=2))
-        second.reply(Reply(stall_after=6))
-        heard = await asker.stream(
-            [target(first), target(second, SECOND), target(third, THIRD)], limits=QUICK
-        )
-        assert heard.text == TEXT
-        assert heard.speakers == ["primary", "second", "third"]
-        assert "Reset" not in heard.kinds
-
-
-LONG = (
-    "The fox is quick. It jumps over the dog. Then it runs away into the deep wood. There it sleeps. The end."
-)
-
-
-@pytest.mark.parametrize("how", ["continue", "restart", "repeat_sentence", "refuse"])
-async def test_a_provider_that_takes_a_prefill_goes_on_where_the_text_broke(how: Any) -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(LONG, cut_after=14))
-        second.reply(Reply(LONG, prefill=how))
-        heard = await asker.stream([target(first), target(second, replace(SECOND, accepts_prefill=True))])
-        assert (heard.text, heard.error) == (LONG, None)
-        assert "Reset" not in heard.kinds
-        sent = second.requests[0].json["messages"][-1]
-        assert sent["role"] == "assistant"
-        assert LONG.startswith(sent["content"])
-        refused = ["second bad_request"] if how == "refuse" else []
-        assert asker.outcomes == ["primary cut", *refused, "second ok"]
-
-
-async def test_a_prefill_is_not_tried_when_a_refusal_could_not_be_made_good() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(LONG, cut_after=14))
-        second.reply(Reply(LONG, prefill="refuse"))
-        heard = await asker.stream(
-            [target(first), target(second, replace(SECOND, accepts_prefill=True))],
-            limits=replace(PATIENT, max_retries=1),
-        )
-        assert (heard.text, heard.error) == (LONG, None)
-
-
-async def test_json_is_made_anew_and_not_gone_on_with() -> None:
-    answer = json.dumps({"text": LONG})
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(answer, cut_after=14))
-        second.reply(Reply(answer))
-        request = replace(REQUEST, response_schema=JsonSchema("answer", {"type": "object"}))
-        row = replace(SECOND, accepts_prefill=True)
-        heard = await asker.stream([target(first), target(second, row)], request=request)
-        assert json.loads(heard.text) == {"text": LONG}
-        assert second.requests[0].json["messages"][-1]["role"] == "user"
-
-
-# --- the ledger -----------------------------------------------------------------------------------
-
-
-async def test_a_row_says_what_one_attempt_used_and_cost() -> None:
-    async with Simulator() as sim, asking() as asker:
-        await asker.stream([Target(PROVIDERS["openai"], "gpt-4o", sim.base_url, "k")])
-        (row,) = asker.rows
-        assert (row.request_id, row.tenant_id, row.task) == (
-            CONTEXT.request_id,
-            CONTEXT.tenant_id,
-            CONTEXT.task,
-        )
-        assert (row.provider, row.model, row.outcome, row.status) == ("openai", "gpt-4o", Outcome.OK, 200)
-        assert row.usage == Usage(input_tokens=7, output_tokens=TOKENS)
-        assert row.cost_usd == (7 * Decimal("2.50") + TOKENS * Decimal("10.00")) / 1_000_000
-        assert row.streamed
-        assert row.first_token_ms is not None
-        assert 0 < row.first_token_ms <= row.duration_ms
-
-
-async def test_a_row_has_a_status_only_if_the_provider_gave_one() -> None:
-    async with Simulator() as sim, asking(limits=replace(QUICK, max_retries=0)) as asker:
-        for reply in (Reply(stall_after=3), Reply(before_headers="stall"), Reply(status=503)):
-            sim.reply(reply)
-            await asker.stream([target(sim)])
-        assert [row.status for row in asker.rows] == [200, None, 503]
-
-
-async def test_a_refusal_in_words_is_a_content_filter() -> None:
-    refusal = b'data: {"choices":[{"index":0,"delta":{"refusal":"I cannot"}}]}\n\n'
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(text="", insert_after={0: refusal}))
-        heard = await asker.stream([target(first), target(second, SECOND)])
-        assert isinstance(heard.error, ContentFiltered)
-        assert not second.requests
-
-
-async def test_a_broken_attempt_is_estimated_and_a_failed_one_used_nothing() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(cut_after=4))
-        second.reply(error(404))
-        await asker.stream([target(first), target(second, SECOND)])
-        cut, refused, *_ = asker.rows
-        assert cut.usage.estimated
-        assert cut.usage.input_tokens > 0
-        assert cut.usage.output_tokens > 0
-        assert refused.usage == Usage()
-        assert refused.status == 404
-
-
-async def test_the_finish_adds_up_all_attempts() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply(cut_after=4))
-        heard = await asker.stream([target(first), target(second, SECOND)])
-        assert heard.finish is not None
-        assert heard.finish.usage == asker.rows[0].usage + asker.rows[1].usage
-        assert heard.finish.cost_usd is None  # nobody knows what these models cost
-
-
-async def test_a_usage_that_came_before_the_failure_is_taken_as_it_is() -> None:
-    usage = b'data: {"choices":[],"usage":{"prompt_tokens":70,"completion_tokens":3}}\n\n'
-    async with Simulator() as sim, asking() as asker:
-        sim.script(Reply(insert_after={3: usage}, cut_after=3))
-        await asker.stream([target(sim)])
-        assert asker.rows[0].usage == Usage(70, 3)
-
-
-# --- answers of a form ----------------------------------------------------------------------------
-
-SCHEMA = JsonSchema("answer", {"type": "object", "properties": {"n": {"type": "integer"}}})
-
-
-def number(text: str) -> int:
-    document = json.loads(text)
-    if "n" not in document:
-        raise ValueError("`n` is missing")
-    return int(document["n"])
-
-
-async def parsed(asker: Asker, *targets: Target) -> tuple[int, Any]:
-    return await asker.router.complete_parsed(
-        Inquiry(replace(REQUEST, response_schema=SCHEMA), targets, PATIENT, CONTEXT), parse=number
-    )
-
-
-async def test_a_good_answer_is_parsed_at_once() -> None:
-    async with Simulator() as sim, asking() as asker:
-        sim.reply_text('{"n": 7}')
-        value, finish = await parsed(asker, target(sim))
-        assert (value, finish.attempts) == (7, 1)
-
-
-async def test_a_wrong_answer_is_repaired_by_the_same_provider() -> None:
-    async with Simulator() as sim, asking() as asker:
-        sim.script(Reply('{"m": 7}'), Reply('{"n": 7}'))
-        value, finish = await parsed(asker, target(sim))
-        assert (value, finish.attempts) == (7, 2)
-        assert asker.outcomes == ["primary malformed_output", "primary ok"]
-        *_, reply, turn = sim.requests[1].json["messages"]
-        assert (reply["role"], reply["content"]) == ("assistant", '{"m": 7}')
-        assert turn["role"] == "user"
-        assert "`n` is missing" in turn["content"]
-        assert asker.rows[0].usage.output_tokens > 0
-        assert not asker.rows[0].usage.estimated
-
-
-async def test_after_one_repair_the_next_provider_is_asked_the_first_question() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply_text("no JSON at all")
-        second.reply_text('{"n": 8}')
-        value, finish = await parsed(asker, target(first), target(second, SECOND))
-        assert (value, finish.provider) == (8, "second")
-        assert asker.outcomes == ["primary malformed_output", "primary malformed_output", "second ok"]
-        assert [message["role"] for message in second.requests[0].json["messages"]] == ["system", "user"]
-
-
-async def test_when_nobody_gets_it_right_that_is_what_is_said() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply_text("no JSON")
-        second.reply_text("none here")
-        with pytest.raises(MalformedOutput) as caught:
-            await parsed(asker, target(first), target(second, SECOND))
-        assert len(caught.value.attempts) == 4
-        assert {attempt.outcome for attempt in caught.value.attempts} == {Outcome.MALFORMED_OUTPUT}
-
-
-async def test_repairs_count_against_the_attempts() -> None:
-    async with two_providers() as (first, second, asker):
-        first.script(error(500))
-        first.reply_text("no JSON")
-        second.reply_text("nor here")
-        with pytest.raises(MalformedOutput):
-            await parsed(asker, target(first), target(second, SECOND))
-        assert (len(first.requests), len(second.requests)) == (3, 1)
-
-
-async def test_a_cut_answer_is_made_anew_and_then_parsed() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(Reply('{"n": 1, "why": "because of this and that"}', cut_after=4))
-        second.reply_text('{"n": 2}')
-        value, _ = await parsed(asker, target(first), target(second, SECOND))
-        assert value == 2
-
-
-# --- what leaves us -------------------------------------------------------------------------------
-
-
-async def test_the_fallback_is_asked_with_its_own_model_and_its_own_words() -> None:
-    async with two_providers() as (first, second, asker):
-        first.reply(error(503))
-        request = ChatRequest(
-            (Message("user", "Hi"),),
-            max_output_tokens=50,
-            temperature=0.0,
-            response_schema=SCHEMA,
-            stop=("END",),
-        )
-        row = replace(SECOND, json_output="object", usage_in_streams=False, refuses=frozenset({"stop"}))
-        await asker.stream([target(first), target(second, row)], request=request)
-        before, after = first.requests[0].json, second.requests[0].json
-        assert (before["model"], after["model"]) == ("model-of-primary", "model-of-second")
-        assert (before["max_tokens"], after["max_completion_tokens"]) == (50, 50)
-        assert (before["temperature"], after["temperature"]) == (0.0, 0.0)
-        assert before["response_format"]["type"] == "json_schema"
-        assert after["response_format"] == {"type": "json_object"}
-        assert '"integer"' in after["messages"][0]["content"]
-        assert before["stop"] == ["END"]
-        assert "stop" not in after
-        assert before["stream_options"] == {"include_usage": True}
-        assert "stream_options" not in after
-        assert before["stream"]
-        assert after["stream"]
-
-
-async def test_keys_go_to_their_provider_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("DEBUG", logger="shared")
-    secret = "sk-secret-1234"
-    async with two_providers() as (first, second, asker):
-        first.reply(error(401, message=f"Incorrect API key {secret}"))
-        second.reply(error(400, message="prompt said What does the fox do?"))
-        heard = await asker.stream([target(first, key=secret), target(second, SECOND, key="other")])
-        assert first.requests[0].headers["authorization"] == f"Bearer {secret}"
-        assert second.requests[0].headers["authorization"] == "Bearer other"
-        assert heard.error is not None
-        written = f"{heard.error} {heard.error.to_json('r')} {caplog.text} {asker.rows}"
-        assert secret not in written
-        assert "fox" not in written
-
-
-async def test_a_key_that_no_header_can_carry_is_a_failed_attempt_and_is_not_quoted() -> None:
-    async with two_providers() as (first, second, asker):
-        heard = await asker.stream([target(first, key="sk-“quoted”\n"), target(second, SECOND)])
-        assert heard.text == TEXT
-        assert asker.outcomes == ["primary auth_error", "second ok"]
-
-
-async def test_a_provider_without_a_key_gets_no_header() -> None:
-    async with Simulator() as sim, asking() as asker:
-        await asker.stream([target(sim, PROVIDERS["local"], key=None)])
-        assert "authorization" not in sim.requests[0].headers
-
-
-async def test_one_connection_serves_one_request_after_another() -> None:
-    async with Simulator() as sim, asking() as asker:
-        for _ in range(5):
-            await asker.stream([target(sim)])
-        assert sim.connections == 1
-
-
-async def test_a_router_that_was_closed_has_no_connection_open() -> None:
-    async with Simulator() as sim:
-        async with asking() as asker:
-            await asker.stream([target(sim)])
-        await sim.wait_for_rest()
-    assert isinstance(asker.router, Router)
 
 
 def test_the_defaults_are_the_design_s() -> None:

@@ -144,6 +144,26 @@ def chunked(*pieces: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + end
 
 
+def playing(*answers: bytes) -> Play:
+    """One answer a request, then the end."""
+
+    async def play(peer: Peer) -> None:
+        for data in answers:
+            await peer.request()
+            await peer.send(data)
+
+    return play
+
+
+def for_ever(data: bytes) -> Play:
+    async def play(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            await peer.send(data)
+
+    return play
+
+
 async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """From one to the other, to the end."""
     with suppress(ConnectionError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from shared.types import (
     CallContext,
     ChatRequest,
     Finish,
+    JsonSchema,
     Message,
     Reset,
     StreamEvent,
@@ -26,10 +28,12 @@ from shared.types import (
     Task,
     TextDelta,
 )
+from tests.simulator.replies import Reply
 from tests.simulator.server import Simulator
 
 CONTEXT = CallContext(request_id="request-1", tenant_id="tenant-1", task=Task.QA)
 REQUEST = ChatRequest((Message("system", "Be brief."), Message("user", "What does the fox do?")))
+SCHEMA = JsonSchema("answer", {"type": "object", "properties": {"n": {"type": "integer"}}})
 PATIENT = Limits(first_token_timeout=20.0, idle_timeout=20.0, timeout=60.0)
 QUICK = replace(PATIENT, first_token_timeout=0.4, idle_timeout=0.4)  # for providers that fall silent
 NEVER_REST = Policy(consecutive_failures=1_000_000, least_calls=1_000_000)
@@ -132,3 +136,14 @@ async def asking(*, policy: Policy = NEVER_REST, limits: Limits = PATIENT) -> As
         yield asker
     finally:
         await asker.router.aclose()
+
+
+@asynccontextmanager
+async def two_providers() -> AsyncIterator[tuple[Simulator, Simulator, Asker]]:
+    async with Simulator() as first, Simulator() as second, asking() as asker:
+        yield first, second, asker
+
+
+def error(status: int, code: str | None = None, message: str = "m", **headers: str) -> Reply:
+    body = {"error": {"message": message, "type": "x", "param": None, "code": code}}
+    return Reply(status=status, body=json.dumps(body).encode(), headers=headers)
