@@ -64,3 +64,11 @@ async def test_a_usage_that_came_before_the_failure_is_taken_as_it_is() -> None:
         sim.script(Reply(insert_after={3: usage}, cut_after=3))
         await asker.stream([target(sim)])
         assert asker.rows[0].usage == Usage(70, 3)
+
+
+async def test_a_usage_has_its_time_however_long_the_finish_reason_took() -> None:
+    async with Simulator() as sim, asking() as asker:
+        sim.reply(Reply("Hello", token_delay=0.6, usage_delay=0.1))
+        await asker.stream([target(sim)])
+        (row,) = asker.rows
+        assert row.usage == Usage(input_tokens=7, output_tokens=1)

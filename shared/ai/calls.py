@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -114,7 +115,9 @@ class ChatCall:
 
     finish: FinishReason | None = None
     finished = False
-    _waited = 0.0  # seconds of waiting since the model last gave a sign of life
+    _silence: float  # seconds that may pass without a sign of life
+    _means = SILENCE  # what it means when they have
+    _waited = 0.0  # seconds of waiting since the last one
     _alive = False
     _refused = False
     _received = 0  # bytes of text
@@ -144,7 +147,8 @@ class ChatCall:
         )
         self._watchdog = Watchdog()
         passthrough = ask.request.passthrough
-        self._whole = passthrough is not None and not streamed
+        whole = passthrough is not None and not streamed  # comes at once, whenever that is
+        self._silence = math.inf if whole else self._limits.first_token_timeout
         self._open_choices = {0} if passthrough is None else set(range(choices_asked(passthrough.body)))
 
     @property
@@ -162,14 +166,15 @@ class ChatCall:
         None of them, where a finish reason has come, means that nothing more is worth waiting for.
         """
         began = self._clock()
-        seconds, code = self._patience(began)
+        seconds, left = self._silence - self._waited, self._deadline - began
         try:
             try:
-                with self._watchdog.limit(seconds):
+                with self._watchdog.limit(min(seconds, left)):
                     batch = await self._answer.read()
             except TimeoutError:
                 if self.finish is None:
                     late, status = "nothing came in time", 200 if self._alive else None
+                    code = self._means if seconds <= left else DEADLINE
                     raise ProviderError(Outcome.TIMEOUT, late, status=status, code=code) from None
                 batch = None
             except ProviderError as error:
@@ -199,21 +204,6 @@ class ChatCall:
     def settle(self, outcome: Outcome, error: ProviderError | None = None) -> None:
         abandoned = outcome in (Outcome.CANCELLED, Outcome.TIMEOUT)
         self._meter.settle(outcome, error, estimate=lambda: self._estimate(abandoned=abandoned))
-
-    def _patience(self, now: float) -> tuple[float, str]:
-        """How long the next batch may take, and what it means when it does not come."""
-        if self.finish is not None:
-            limit, code = USAGE_GRACE, ""
-        elif self._whole and not self._alive:  # it comes at once, whenever that is
-            return max(0.0, self._deadline - now), DEADLINE
-        elif self._alive:
-            limit, code = self._limits.idle_timeout, "idle_timeout"
-        else:
-            limit, code = self._limits.first_token_timeout, SILENCE
-        left = self._deadline - now
-        if left < limit - self._waited:
-            return max(0.0, left), DEADLINE
-        return max(0.0, limit - self._waited), code
 
     def _lost(self, error: ProviderError) -> ProviderError:
         """A connection that breaks within the answer has cut it."""
@@ -252,7 +242,10 @@ class ChatCall:
 
     def _note(self, frame: Frame) -> None:
         if frame.alive:
-            self._alive, self._waited = True, 0.0
+            self._waited = 0.0
+            if not self._alive:
+                self._alive = True
+                self._silence, self._means = self._limits.idle_timeout, "idle_timeout"
         if text := frame.text:
             if not self._received:
                 self._meter.token()
@@ -265,6 +258,7 @@ class ChatCall:
             self._open_choices.difference_update(frame.ended)
             if not self._open_choices:
                 self.finish = frame.finish
+                self._silence, self._waited = USAGE_GRACE, 0.0
 
     def _end(self) -> None:
         if self.finish is None:

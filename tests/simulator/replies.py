@@ -86,6 +86,7 @@ class Reply:
     after_finish: bytes = b""  # raw bytes after the finish reason
     done: bool = True
     usage: bool = True
+    usage_delay: float = 0.0  # after the finish reason
     usage_after: int | None = None  # what was used so far, before that token as well
     cached: int = 0  # tokens, as the usage tells
     reasoning: int = 0
@@ -197,6 +198,8 @@ class Reply:
         if self.after_finish:
             yield Bytes(self.after_finish)
         if self.usage and chunk.wants_usage:
+            if self.usage_delay:
+                yield Pause(self.usage_delay)
             yield self._billed(chunk, self.tokens)
         if self.done:
             yield Bytes(f"data: [DONE]{self.line_end * 2}".encode())
