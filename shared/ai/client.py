@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from pydantic_core import to_json
 
+from shared.ai.event_shapes import EventShapes
 from shared.ai.failures import carries_error, from_error, from_response
 from shared.ai.frames import MAX_BODY_BYTES, AnswerDecoder, Frame
 from shared.ai.http1 import Http1Transport
@@ -33,6 +34,7 @@ class Client:
     def __init__(self, transport: Transport | None = None, *, now: Callable[[], datetime] = _utc_now) -> None:
         self._transport = transport or Http1Transport()
         self._now = now
+        self._shapes: dict[str, EventShapes] = {}  # by address
 
     def chat(
         self,
@@ -99,6 +101,10 @@ class Client:
             on_sent=on_sent,
         )
 
+    def shapes(self, target: Target) -> EventShapes:
+        """What this target's events look like, as earlier streams have shown."""
+        return self._shapes.setdefault(target.base_url, EventShapes())
+
     async def check(self, response: Response) -> None:
         """The status first: an error's body must never pass for an answer."""
         if response.status != 200:
@@ -125,7 +131,9 @@ class Answer:
         self._exchange: AbstractAsyncContextManager[Response] | None = None
         self._response: Response | None = None
         self._decoder = AnswerDecoder(
-            streams=bool(payload.get("stream")), reader=wire.reader and wire.reader()
+            streams=bool(payload.get("stream")),
+            reader=wire.reader and wire.reader(),
+            shapes=client.shapes(target),
         )
         self.ended = False  # the whole body has come
 

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from shared.ai.calls import Instruments, Meter
 from shared.ai.client import Client
-from shared.ai.frames import decode_usage
 from shared.ai.retry import DEADLINE, Move, Standing, decide
+from shared.ai.usage_fields import decode_usage
 from shared.errors import ApiError, FailedAttempt, ProviderError
 from shared.providers import Target
 from shared.settings import Limits

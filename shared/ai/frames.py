@@ -17,8 +17,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from pydantic_core import from_json  # the quickest parser that is here anyway: events are many
 
+from shared.ai.event_shapes import EventShapes
 from shared.ai.failures import carries_error, from_error
 from shared.ai.sse import EventTooLarge, ServerSentEvent, SseDecoder
+from shared.ai.usage_fields import as_object, decode_usage
 from shared.ai.wires import Reader
 from shared.errors import ProviderError
 from shared.types import Json, JsonObject, Outcome, Usage
@@ -90,10 +92,14 @@ class AnswerDecoder:
     _head = b""  # until its first character shows what the body is
     _size = 0
     _failed = False
+    _between_events = False  # of a stream in our format that has begun
 
-    def __init__(self, *, streams: bool = True, reader: Reader | None = None) -> None:
+    def __init__(
+        self, *, streams: bool = True, reader: Reader | None = None, shapes: EventShapes | None = None
+    ) -> None:
         self._streams = streams
         self._reader = reader
+        self._shapes = shapes or EventShapes()
         self._whole: list[bytes] = []  # of a body that is JSON
 
     def feed(self, chunk: bytes) -> list[Frame]:
@@ -101,10 +107,17 @@ class AnswerDecoder:
             return []
         if self._stream is None:
             return self._gather(chunk) if self._whole else self._begin(chunk)
+        if self._between_events and (said := self._shapes.read(chunk)) is not None:
+            return [_plain(text, data) for text, data in said]
         try:
-            return self._frames(self._stream.feed(chunk))
+            frames = self._frames(self._stream.feed(chunk))
         except EventTooLarge:
             return [self._fail("an event is too large")]
+        if self._reader is None:
+            began_whole, self._between_events = self._between_events, self._stream.between_events
+            if began_whole and len(frames) == 1 and _is_whole(chunk, frames[0]):
+                self._shapes.learn(chunk, _plain_text)
+        return frames
 
     def close(self) -> list[Frame]:
         if self._failed:
@@ -211,6 +224,24 @@ class AnswerDecoder:
         return Frame(failure=ProviderError(Outcome.PROTOCOL_ERROR, detail, status=200))
 
 
+def _plain(text: str, raw: bytes) -> Frame:
+    """What nearly every event says."""
+    return Frame(text, True, None, None, False, None, False, (), raw)
+
+
+def _plain_text(data: bytes) -> str | None:
+    document = _parsed_quickly(data)
+    if not isinstance(document, dict):
+        return None
+    frame = decode_document(document, data)
+    return frame.text if frame == _plain(frame.text, data) else None
+
+
+def _is_whole(chunk: bytes, frame: Frame) -> bool:
+    """Whether the chunk is one event, and this plain frame all that it says."""
+    return chunk == b"data: %b\n\n" % frame.raw and frame == _plain(frame.text, frame.raw)
+
+
 def _is_fatal(frame: Frame) -> bool:
     """Whether nothing after it counts. What a filter has ended may still be counted by its provider."""
     return frame.failure is not None and frame.finish is None
@@ -291,44 +322,11 @@ def _written(document: Json) -> bytes:
 
 def _as_delta(choice: JsonObject) -> JsonObject:
     """The message, with the numbers that a stream's tool calls have."""
-    message = _object(choice.get("message"))
+    message = as_object(choice.get("message"))
     calls = message.get("tool_calls")
     if not isinstance(calls, list):
         return message
-    return {**message, "tool_calls": [{"index": n, **_object(call)} for n, call in enumerate(calls)]}
-
-
-def decode_usage(document: JsonObject) -> Usage | None:
-    """Tokens as the provider counted them: in `usage`, or Groq's `x_groq.usage`."""
-    found = _object(document.get("usage")) or _object(_object(document.get("x_groq")).get("usage"))
-    if not found:
-        return None
-    if len(found) == 3:  # short, as most are
-        asked, said = found.get("prompt_tokens"), found.get("completion_tokens")
-        if (
-            type(asked) is type(said) is int
-            and asked >= 0 <= said
-            and found.get("total_tokens") == asked + said
-        ):
-            return Usage(asked, said)
-    given = _count(found, "prompt_tokens", "input_tokens")
-    made = _count(found, "completion_tokens", "output_tokens")
-    if given is None and made is None:
-        return None
-    details = _object(found.get("prompt_tokens_details"))
-    told = _count(details, "cached_tokens")
-    cached = told or _count(found, "cached_tokens", "prompt_cache_hit_tokens") or 0
-    reasoning = _count(_object(found.get("completion_tokens_details")), "reasoning_tokens") or 0
-    # Google and xAI charge for thoughts that `completion_tokens` leaves out: only the total has them.
-    apart = (_count(found, "total_tokens") or 0) - (given or 0) - (made or 0)
-    thoughts = apart if apart > 0 and reasoning in (0, apart) and cached != apart else 0
-    return Usage(
-        input_tokens=given or 0,
-        output_tokens=(made or 0) + thoughts,
-        cached_tokens=cached,
-        reasoning_tokens=reasoning or thoughts,
-        cache_write_tokens=_count(details, "cache_write_tokens") or 0,
-    )
+    return {**message, "tool_calls": [{"index": n, **as_object(call)} for n, call in enumerate(calls)]}
 
 
 def _finish(reason: Json) -> tuple[FinishReason | None, ProviderError | None]:
@@ -350,18 +348,6 @@ def _text(content: Json) -> str:
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
     return ""
-
-
-def _object(value: Json) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _count(found: JsonObject, *names: str) -> int | None:
-    for name in names:
-        value = found.get(name)
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-            return value
-    return None
 
 
 def _decoded(data: bytes) -> str:

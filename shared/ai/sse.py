@@ -51,6 +51,11 @@ class SseDecoder:
                 events.append(event)
         return events
 
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing is under way."""
+        return not (self._unfinished or self._data or self._event or self._after_cr)
+
     def close(self) -> list[ServerSentEvent]:
         """The event that the end of the stream completes, if one was under way."""
         if self._unfinished:
