@@ -80,6 +80,7 @@ class Cycle(RequestResponseCycle):
 
     _head = b""  # not written yet
     _says_close = False
+    _without_body = False
 
     async def send(self, message: ASGISendEvent) -> None:
         """As the base's, of which it takes all rules over (ASGI 3.0, HTTP)."""
@@ -101,6 +102,7 @@ class Cycle(RequestResponseCycle):
         self.response_started = True
         self.waiting_for_100_continue = False
         status = message["status"]
+        self._without_body = self.scope["method"] == "HEAD"
         given: list[Any] = [*self.default_headers, *map(tuple, message.get("headers", ()))]
         lines: list[Any] = [*map(_LINES.get, given)]
         while None in lines:
@@ -108,7 +110,7 @@ class Cycle(RequestResponseCycle):
             lines[at] = self._line(*given[at])
         if not self.keep_alive and not self._says_close:
             lines.append(b"connection: close\r\n")
-        if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
+        if self.chunked_encoding is None and not self._without_body and status not in (204, 304):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked\r\n")
         self._head = b"%b%b\r\n" % (STATUS_LINE[status], b"".join(lines))
@@ -126,7 +128,7 @@ class Cycle(RequestResponseCycle):
         return _checked_line(name, value)
 
     def _write(self, body: bytes, *, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
+        if self._without_body:
             self.expected_content_length, data = 0, b""
         elif self.chunked_encoding:
             data = b"%x\r\n%b\r\n" % (len(body), body) if body else b""

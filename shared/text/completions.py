@@ -62,11 +62,11 @@ class CompletionEncoder:
 
     def encode(self, message: PassedMessage) -> bytes:
         """Raises AllProvidersFailed for a Reset: what was sent cannot be taken back."""
+        if isinstance(message, Verbatim):  # first, as there are so many
+            self._first = self._first or message.events[0]
+            self._finished = self._finished or message.finished
+            return b"data: %b\n\n" % b"\n\ndata: ".join(message.events)
         match message:
-            case Verbatim(events, finished):
-                self._first = self._first or events[0]
-                self._finished = self._finished or finished
-                return b"data: %b\n\n" % b"\n\ndata: ".join(events)
             case TextDelta(text):
                 return self._chunk({"content": text})
             case StreamStart(_, model):
