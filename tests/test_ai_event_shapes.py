@@ -46,8 +46,8 @@ def event(form: bytes, text: bytes) -> bytes:
 class Parser(EventShapes):
     """Knows no shapes, so that all is parsed."""
 
-    def read(self, chunk: bytes) -> list[Said] | None:
-        return None
+    def read(self, chunk: bytes) -> tuple[list[Said], int]:
+        return [], 0
 
 
 def told(frames: list[Frame]) -> list[Any]:
@@ -82,8 +82,8 @@ READ = ["openai", "together", "mistral", "spaced", "first-with-role", "said-twic
 def test_only_events_that_say_a_text_and_nothing_else_are_read_by_their_shape(name: str) -> None:
     shapes = learned(EVENTS[name])
     data = event(EVENTS[name], rb" th\"re\ne")
-    expected = [(' th"re\ne', data[6:-2])] if name in READ else None
-    assert shapes.read(data) == expected
+    expected = [(' th"re\ne', data[6:-2])] if name in READ else []
+    assert shapes.read(data) == (expected, len(data) if expected else 0)
     both(*(event(EVENTS[name], text) for text in (b"One", b" two", rb" th\"re\ne", b"", b" four")))
 
 
@@ -91,8 +91,9 @@ def test_other_names_and_numbers_fit_too_and_many_events_in_one_chunk() -> None:
     shapes = learned(EVENTS["together"])
     other = EVENTS["together"].replace(b"nz1", b"q").replace(b"9906", b"7").replace(b'" Hi"', b'""')
     data = event(other, " größer".encode())
-    assert shapes.read(data * 3) == [(" größer", data[6:-2])] * 3
-    assert shapes.read(data + event(EVENTS["the-end"], b"x")) is None
+    said = (" größer", data[6:-2])
+    assert shapes.read(data * 3) == ([said] * 3, 3 * len(data))
+    assert shapes.read(data * 2 + event(EVENTS["the-end"], b"x") + data) == ([said] * 2, 2 * len(data))
 
 
 WORDS = st.one_of(
@@ -157,6 +158,13 @@ def test_what_has_begun_in_an_earlier_chunk_is_not_forgotten(begun: bytes) -> No
     both(begun, *known, *known)
 
 
+def test_a_byte_order_mark_within_a_stream_is_none() -> None:
+    known = event(EVENTS["spaced"], b"One")
+    decoder = AnswerDecoder(shapes=learned(EVENTS["spaced"]))
+    assert [frame.text for frame in decoder.feed(known)] == ["One"]
+    assert decoder.feed(b"\xef\xbb\xbf" + known) == []
+
+
 @pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n: comment\n\n", b"\nevent: x\n\n", b"\n\n\n"])
 def test_other_ways_to_end_an_event_say_the_same(end: bytes) -> None:
     for form in EVENTS.values():
@@ -183,9 +191,9 @@ def test_what_is_remembered_is_bounded() -> None:
     events = [b'data: {"n":%d,"content":"x"}\n\n' % number for number in range(8)]
     for each in events:
         shapes.learn(each, texts)
-    assert [shapes.read(each) is not None for each in events] == [False] * 4 + [True] * 4
+    assert [bool(shapes.read(each)[1]) for each in events] == [False] * 4 + [True] * 4
     shapes.learn(b'data: {"content":"x","more":"%b"}\n\n' % (b"x" * 5000), texts)
-    assert shapes.read(events[4]) is not None
+    assert shapes.read(events[4])[1]
 
 
 def test_the_words_that_are_read_are_those_of_json() -> None:
@@ -193,6 +201,5 @@ def test_the_words_that_are_read_are_those_of_json() -> None:
     for character in map(chr, range(1, 0x250)):
         for ascii_only in (True, False):
             data = event(EVENTS["spaced"], json.dumps(character, ensure_ascii=ascii_only)[1:-1].encode())
-            said = shapes.read(data)
-            assert said is None or said == [(character, data[6:-2])]
-            assert said is not None or re.search(rb"\\u", data)
+            said, _ = shapes.read(data)
+            assert said == [(character, data[6:-2])] or (not said and re.search(rb"\\u", data))

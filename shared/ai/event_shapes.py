@@ -40,12 +40,26 @@ class EventShapes:
         self._known: list[_Match] = []  # the newest first
         self._to_learn = _TO_LEARN
 
-    def read(self, chunk: bytes) -> list[Said] | None:
-        """What a chunk says that is made of whole events of one known shape; None for any other."""
-        for match in self._known:
-            if (said := _said(match, chunk)) is not None:
-                return said
-        return None
+    def read(self, chunk: bytes) -> tuple[list[Said], int]:
+        """What a chunk's first events say, as far as their shapes are known, and how many bytes these are."""
+        found: list[Said] = []
+        at, end = 0, len(chunk)
+        while at < end:
+            for match in self._known:
+                if (event := match(chunk, at)) is not None:
+                    break
+            else:
+                break
+            data, after = chunk[at + 6 : event.end() - 2], event.end()
+            if (text := _text(event[1], data)) is None:
+                break
+            found.append((text, data))
+            at = after
+        return found, at
+
+    @property
+    def learns(self) -> bool:
+        return self._to_learn > 0
 
     def learn(self, event: bytes, text_of: Callable[[bytes], str | None]) -> None:
         """From a whole event, `data: {…}` and two line ends, that could not be read.
@@ -53,36 +67,26 @@ class EventShapes:
         `text_of` is the parser: the text that an event's data says, None where it says anything else.
         It must agree on the event with other values in it.
         """
-        if self._to_learn <= 0 or len(event) > _MAX_EVENT or _BACKSLASH in event:
+        if not self.learns or len(event) > _MAX_EVENT or _BACKSLASH in event:
             return
         self._to_learn -= 1
         pattern, other = _shape(event)
         shape = re.compile(pattern)
         data = other[6:-2]
         text = text_of(data)
-        if text and shape.groups and _said(shape.match, other) == [(text, data)]:
+        found = shape.fullmatch(other) if shape.groups else None
+        if text and found is not None and _text(found[1], data) == text:
             self._known = [shape.match, *self._known[: _KNOWN - 1]]
 
 
-def _said(match: _Match, chunk: bytes) -> list[Said] | None:
-    found: list[Said] = []
-    at, end = 0, len(chunk)
+def _text(written: bytes, data: bytes) -> str | None:
+    """None where `data` is not UTF-8 throughout, and for no text at all."""
     try:
-        if not chunk.isascii():
-            chunk.decode()
-        while at < end:
-            event = match(chunk, at)
-            if event is None:
-                return None
-            text, after = event[1], event.end()
-            said = from_json(b'"%b"' % text) if _BACKSLASH in text else text.decode()
-            if not said:
-                return None
-            found.append((said, chunk[at + 6 : after - 2]))
-            at = after
+        if not data.isascii():
+            data.decode()
+        return (from_json(b'"%b"' % written) if _BACKSLASH in written else written.decode()) or None
     except UnicodeDecodeError:
         return None
-    return found
 
 
 def _shape(event: bytes) -> tuple[bytes, bytes]:

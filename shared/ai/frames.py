@@ -107,16 +107,25 @@ class AnswerDecoder:
             return []
         if self._stream is None:
             return self._gather(chunk) if self._whole else self._begin(chunk)
-        if self._between_events and (said := self._shapes.read(chunk)) is not None:
-            return [_plain(text, data) for text, data in said]
+        if not self._between_events:
+            return self._parse(chunk, self._stream)
+        said, at = self._shapes.read(chunk)
+        frames = [_plain(text, data) for text, data in said]
+        if at < len(chunk):
+            frames += self._parse(chunk[at:] if at else chunk, self._stream)
+        return frames
+
+    def _parse(self, chunk: bytes, stream: SseDecoder) -> list[Frame]:
         try:
-            frames = self._frames(self._stream.feed(chunk))
+            frames = self._frames(stream.feed(chunk))
         except EventTooLarge:
             return [self._fail("an event is too large")]
         if self._reader is None:
-            began_whole, self._between_events = self._between_events, self._stream.between_events
-            if began_whole and len(frames) == 1 and _is_whole(chunk, frames[0]):
-                self._shapes.learn(chunk, _plain_text)
+            self._between_events = stream.between_events
+            if frames and self._shapes.learns:
+                event, end, _ = chunk.partition(b"\n\n")
+                if _is_whole(event + end, frames[0]):
+                    self._shapes.learn(event + end, _plain_text)
         return frames
 
     def close(self) -> list[Frame]:
@@ -141,7 +150,8 @@ class AnswerDecoder:
             return []
         if not self._streams:
             return [self._fail("a stream where a whole answer was asked for")]
-        self._stream = SseDecoder()
+        self._stream = SseDecoder(at_start=False)
+        self._between_events = self._reader is None
         return self.feed(head)
 
     def _gather(self, chunk: bytes) -> list[Frame]:
@@ -237,9 +247,9 @@ def _plain_text(data: bytes) -> str | None:
     return frame.text if frame == _plain(frame.text, data) else None
 
 
-def _is_whole(chunk: bytes, frame: Frame) -> bool:
-    """Whether the chunk is one event, and this plain frame all that it says."""
-    return chunk == b"data: %b\n\n" % frame.raw and frame == _plain(frame.text, frame.raw)
+def _is_whole(event: bytes, frame: Frame) -> bool:
+    """Whether this plain frame is all that the event says."""
+    return event == b"data: %b\n\n" % frame.raw and frame == _plain(frame.text, frame.raw)
 
 
 def _is_fatal(frame: Frame) -> bool:

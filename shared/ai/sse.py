@@ -28,15 +28,18 @@ class EventTooLarge(ValueError):
 
 
 class SseDecoder:
-    """Feed it bytes, take whole events. Raises EventTooLarge beyond `max_event_bytes`."""
+    """Feed it bytes, take whole events. Raises EventTooLarge beyond `max_event_bytes`.
 
-    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    `at_start` False: a leading byte order mark is dropped already.
+    """
+
+    def __init__(self, max_event_bytes: int = MAX_EVENT_BYTES, *, at_start: bool = True) -> None:
         self._max = max_event_bytes
         self._unfinished: list[bytes] = []  # the line that has no end yet, in pieces
         self._data: list[bytes] = []
         self._event = b""
         self._size = 0
-        self._at_start = True
+        self._at_start = at_start
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
