@@ -103,7 +103,10 @@ class Client:
 
     def shapes(self, target: Target) -> EventShapes:
         """What this target's events look like, as earlier streams have shown."""
-        return self._shapes.setdefault(target.base_url, EventShapes())
+        known = self._shapes.get(target.base_url)
+        if known is None:
+            known = self._shapes[target.base_url] = EventShapes()
+        return known
 
     async def check(self, response: Response) -> None:
         """The status first: an error's body must never pass for an answer."""
