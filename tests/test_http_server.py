@@ -52,6 +52,7 @@ async def test_an_answer_comes_in_one_piece() -> None:
         answer = await reader.read(65536)
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"3\r\nend\r\n0\r\n\r\n")
+    assert (answer.count(b"\r\ndate: "), answer.count(b"\r\nserver: ")) == (1, 1)
 
 
 async def test_a_streams_first_piece_comes_with_its_head() -> None:

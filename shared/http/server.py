@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+from typing import Any, TypeAlias
 
 import uvicorn
 from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, HTTPResponseStartEvent, Scope
@@ -103,7 +103,7 @@ class Cycle(RequestResponseCycle):
         self.waiting_for_100_continue = False
         status = message["status"]
         self._without_body = self.scope["method"] == "HEAD"
-        given: list[Any] = [*self.default_headers, *map(tuple, message.get("headers", ()))]
+        given: list[Any] = [*map(tuple, message.get("headers", ()))]
         lines: list[Any] = [*map(_LINES.get, given)]
         while None in lines:
             at = lines.index(None)
@@ -113,7 +113,7 @@ class Cycle(RequestResponseCycle):
         if self.chunked_encoding is None and not self._without_body and status not in (204, 304):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked\r\n")
-        self._head = b"%b%b\r\n" % (STATUS_LINE[status], b"".join(lines))
+        self._head = b"%b%b%b\r\n" % (STATUS_LINE[status], _servers(self.default_headers), b"".join(lines))
         asyncio.get_running_loop().call_soon(self._flush)
 
     def _line(self, name: bytes, value: bytes) -> bytes:
@@ -156,9 +156,20 @@ class Cycle(RequestResponseCycle):
             self.transport.write(data)
 
 
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+_servers_last: tuple[Headers, bytes] = ([], b"")
 _LINES: dict[tuple[bytes, bytes], bytes] = {}  # of headers that were found to be right
 _MAX_LINES = 1000
 _OF_ONE_ANSWER = frozenset({b"content-length", b"transfer-encoding", b"connection", b"x-request-id"})
+
+
+def _servers(headers: Headers) -> bytes:
+    """The lines that the server adds to every answer, made anew with its new list, once a second."""
+    global _servers_last
+    if _servers_last[0] is not headers:
+        _servers_last = (headers, b"".join([b"%b: %b\r\n" % header for header in headers]))
+    return _servers_last[1]
 
 
 def _checked_line(name: bytes, value: bytes) -> bytes:
