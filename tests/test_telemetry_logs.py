@@ -16,7 +16,14 @@ from hypothesis import strategies as st
 
 from shared.errors import ConfigurationError
 from shared.settings import Settings
-from shared.telemetry.logs import JsonFormatter, LineFormatter, LineHandler, log_configuration
+from shared.telemetry.logs import (
+    JsonFormatter,
+    LineFormatter,
+    LineHandler,
+    access_log,
+    log_configuration,
+    log_request,
+)
 from tests.marginalia import marginalia, two_providers
 from tests.simulator import Reply, Simulator
 
@@ -99,6 +106,23 @@ def test_any_value_is_one_line_of_json(text: str, value: Any) -> None:
 def test_a_value_cannot_take_the_place_of_what_every_line_has() -> None:
     found = json.loads(JsonFormatter().format(_record("level=%s logger=%s", "forged", "forged")))
     assert (found["level"], found["logger"]) == ("info", "marginalia")
+
+
+def test_an_access_line_can_be_filtered_as_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a filter on its own logger, which a record that was made by hand must pass too."""
+    monkeypatch.setattr(access_log, "filters", [lambda record: "/health" not in record.getMessage()])
+    with written(LineFormatter()) as stream:
+        for path in ("/health", "/v1/models"):
+            log_request("GET", path, 200, 0.001, "r-1")
+    assert [line.split(" GET ")[1] for line in stream.getvalue().splitlines()] == [
+        "/v1/models 200 1.0ms request_id=r-1"
+    ]
+
+
+def test_lines_reach_the_handlers_of_the_root_once() -> None:
+    loggers = log_configuration("text")["loggers"]
+    assert not any(logger.get("handlers") for logger in loggers.values())
+    assert all(logger.get("propagate", True) for logger in loggers.values())
 
 
 def test_a_line_outside_any_request_has_no_ids() -> None:

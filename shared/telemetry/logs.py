@@ -105,7 +105,7 @@ def log_request(method: str, path: str, status: int, seconds: float, request_id:
             msecs=now % 1 * 1000,
             relativeCreated=_ACCESS["relativeCreated"] + (now - _ACCESS["created"]) * 1000,
         )
-        access_log.callHandlers(record)  # what `handle` does, where the logger has no filters
+        access_log.handle(record)
 
 
 access_log = logging.getLogger("marginalia.access")
@@ -171,7 +171,7 @@ def log_configuration(format: LogFormat) -> dict[str, Any]:
         "formatters": {"line": {"()": f"{formatter.__module__}.{formatter.__qualname__}"}},
         "handlers": {"stderr": {"class": f"{__name__}.{LineHandler.__name__}", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
-        "loggers": {"marginalia": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
+        "loggers": {"marginalia": {"level": "INFO"}},
     }
 
 
