@@ -11,7 +11,7 @@ import httpx
 import psycopg
 
 from functions import chat_completions
-from tests.marginalia import marginalia, two_providers
+from tests.marginalia import marginalia
 from tests.simulator import Reply, Simulator
 from tests.sse_decoder import decode
 
@@ -23,17 +23,6 @@ HELLO = [{"role": "user", "content": "Hello?"}]
 
 def body(**more: Any) -> dict[str, Any]:
     return {"model": f"together/{MODEL}", "messages": HELLO, **more}
-
-
-@asynccontextmanager
-async def gateway(
-    database_url: str, environ: Mapping[str, str] | None = None
-) -> AsyncIterator[tuple[httpx.AsyncClient, Simulator, Simulator]]:
-    """Together, and OpenAI as its fallback."""
-    async with Simulator() as together, Simulator() as openai:
-        variables = {**two_providers(together.base_url, openai.base_url), **(environ or {})}
-        async with marginalia(database_url, variables) as client:
-            yield client, together, openai
 
 
 @asynccontextmanager

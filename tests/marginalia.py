@@ -14,6 +14,7 @@ from functions import __main__ as server
 from shared.http.app import create_app
 from shared.services import Pace, lifespan
 from tests.server import serving
+from tests.simulator import Simulator
 from tests.sse_decoder import decode
 
 TIMEOUT = 20.0
@@ -45,6 +46,17 @@ def two_providers(together: str, openai: str) -> dict[str, str]:
         "OPENAI_BASE_URL": openai,
         "AI_EMBEDDING_PROVIDER": "builtin",
     }
+
+
+@asynccontextmanager
+async def with_simulators(
+    database_url: str, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[httpx.AsyncClient, Simulator, Simulator]]:
+    """A client of the server, and its two providers: Together, and OpenAI as its fallback."""
+    async with Simulator() as together, Simulator() as openai:
+        variables = {**two_providers(together.base_url, openai.base_url), **(environ or {})}
+        async with marginalia(database_url, variables) as client:
+            yield client, together, openai
 
 
 async def events_of(response: httpx.Response) -> list[tuple[str, Any]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from tests.marginalia import marginalia, two_providers
+from tests.marginalia import with_simulators
 from tests.simulator import Simulator
 
 GUIDE = """# Release guide
@@ -75,11 +75,7 @@ class World:
 @asynccontextmanager
 async def provided(database_url: str) -> AsyncIterator[World]:
     """The server with the guide stored, Together first and OpenAI as its fallback."""
-    async with AsyncExitStack() as stack:
-        together = await stack.enter_async_context(Simulator())
-        openai = await stack.enter_async_context(Simulator())
-        environ = two_providers(together.base_url, openai.base_url)
-        client = await stack.enter_async_context(marginalia(database_url, environ))
+    async with with_simulators(database_url) as (client, together, openai):
         stored = await client.put("/functions/v1/documents/guide.md", json={"markdown_content": GUIDE})
         assert stored.status_code == 200, stored.text
         yield World(client, together, openai)

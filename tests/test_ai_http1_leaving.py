@@ -76,6 +76,14 @@ def silent(*beginning: bytes) -> Play:
     return play
 
 
+async def left(task: asyncio.Task[bytes]) -> None:
+    """Once its request is on its way."""
+    await asyncio.sleep(0.02)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 @pytest.mark.parametrize(
     "play",
     [silent(), silent(b"HTTP/1.1 200"), silent(head("content-length: 10") + b"some")],
@@ -87,10 +95,7 @@ async def test_leaving_closes_the_connection(play: Play) -> None:
     async with wire(play) as server, transport() as http:
         task = asyncio.create_task(ask(http, server.url))
         await server.arrived.acquire()
-        await asyncio.sleep(0.02)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await left(task)
         await server.left.acquire()
     await at_rest(before)
 
@@ -118,10 +123,7 @@ async def test_connecting_has_a_limit_and_can_be_left() -> None:
         error = await failure_of(http, url, connect_timeout=0.05)
         assert (error.outcome, error.code) == (Outcome.TIMEOUT, "connect_timeout")
         task = asyncio.create_task(ask(http, url))
-        await asyncio.sleep(0.02)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        await left(task)
     await at_rest(before)
 
 
@@ -142,9 +144,6 @@ async def test_a_connection_on_its_way_is_closed_too(where: str, leaving: str) -
         else:
             task = asyncio.create_task(ask(http, url))
             await server.arrived.acquire()
-            await asyncio.sleep(0.02)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
+            await left(task)
         await server.left.acquire()
     await at_rest(before)

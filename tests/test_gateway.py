@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway_client import HELLO, MODEL, TEXT, URL, alone, body, data_of, gateway, ledger, text_of
+from tests.gateway_client import HELLO, MODEL, TEXT, URL, alone, body, data_of, ledger, text_of
+from tests.marginalia import with_simulators
 from tests.simulator import Reply
 from tests.sse_decoder import decode
 
@@ -108,7 +109,7 @@ async def test_a_tool_call_is_an_answer(database_url: str) -> None:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_a_filter_s_finish_reason_is_the_answer(stream: bool, database_url: str) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         together.reply(Reply("I", finish="content_filter"))
         response = await client.post(URL, json=body(stream=stream))
         assert response.status_code == 200
@@ -122,7 +123,7 @@ async def test_a_filter_s_finish_reason_is_the_answer(stream: bool, database_url
 async def test_a_refusal_is_the_answer(stream: bool, database_url: str) -> None:
     said = {"role": "assistant", "content": None, "refusal": "I would rather not."}
     choice = {"index": 0, "delta" if stream else "message": said, "finish_reason": "stop"}
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         document = json.dumps({"choices": [choice]})
         together.reply(Reply(body=(f"data: {document}\n\n" if stream else document).encode()))
         response = await client.post(URL, json=body(stream=stream))

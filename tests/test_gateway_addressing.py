@@ -7,7 +7,8 @@ import pytest
 
 from functions import chat_completions
 from shared.ai.catalog import Catalog
-from tests.gateway_client import HELLO, URL, alone, body, gateway
+from tests.gateway_client import HELLO, URL, alone, body
+from tests.marginalia import with_simulators
 from tests.simulator import Reply, Simulator
 
 
@@ -26,7 +27,7 @@ from tests.simulator import Reply, Simulator
 async def test_a_body_says_whom_it_is_for(
     asked: dict[str, Any], provider: str, model: str, database_url: str
 ) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         response = await client.post(URL, json={"messages": HELLO, **asked})
         assert response.headers["x-marginalia-provider"] == provider
         (request,) = (together if provider == "together" else openai).requests
@@ -53,7 +54,7 @@ async def test_the_only_provider_there_is_needs_no_name(database_url: str) -> No
 async def test_a_model_s_name_alone_finds_its_provider_in_the_catalogue(
     model: str, provider: str | None, database_url: str
 ) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         response = await client.post(URL, json=body(model=model))
         if provider is None:
             error = response.json()["error"]
@@ -66,7 +67,7 @@ async def test_a_model_s_name_alone_finds_its_provider_in_the_catalogue(
 
 
 async def test_a_model_that_only_a_live_list_has_is_found(database_url: str) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         openai.models = ["brand-new"]
         response = await client.post(URL, json=body(model="brand-new"))
         assert response.headers["x-marginalia-provider"] == "openai"
@@ -82,7 +83,7 @@ async def test_a_provider_of_one_s_own_is_found_by_its_models_and_has_vectors(
         table = "\n".join([*rows, 'embedding_model = "acme-vectors"'])
         (tmp_path / "own.toml").write_text(table, encoding="utf-8")
         environ = {"AI_CUSTOM_PROVIDERS": str(tmp_path / "own.toml"), "ACME_API_KEY": "k"}
-        async with gateway(database_url, environ) as (client, _, _openai):
+        async with with_simulators(database_url, environ) as (client, _, _openai):
             response = await client.post(URL, json=body(model="acme-chat"))
             assert response.headers["x-marginalia-provider"] == "acme"
             made = await client.post("/v1/embeddings", json={"model": "acme-vectors", "input": "a"})
@@ -92,14 +93,14 @@ async def test_a_provider_of_one_s_own_is_found_by_its_models_and_has_vectors(
 
 
 async def test_of_several_providers_that_list_a_model_the_first_is_asked(database_url: str) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         together.models = openai.models = ["brand-new"]
         response = await client.post(URL, json=body(model="brand-new"))
         assert response.headers["x-marginalia-provider"] == "together"
 
 
 async def test_a_model_that_nobody_lists_is_not_found_and_near_names_are_told(database_url: str) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         openai.models = ["gpt-4o", "gpt-4o-mini"]
         response = await client.post(URL, json=body(model="gpt-4o-mimi"))
         error = response.json()["error"]
@@ -112,7 +113,7 @@ async def test_lists_that_do_not_come_hold_up_nobody_for_long(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Catalog.first, "__kwdefaults__", {"wait": 0.05})
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         together.script(Reply(before_headers="stall"))
         openai.script(Reply(before_headers="stall"))
         response = await client.post(URL, json=body(model="who-knows"))
@@ -144,7 +145,7 @@ async def test_a_fallback_that_cannot_take_what_is_sent_is_not_asked(
     change: dict[str, Any], asked: bool, database_url: str
 ) -> None:
     environ = {"AI_MAX_RETRIES": "0", "OPENAI_QUALITY_MODEL": "gpt-3.5-turbo"}
-    async with gateway(database_url, environ) as (client, together, openai):
+    async with with_simulators(database_url, environ) as (client, together, openai):
         together.reply(Reply(status=503))
         response = await client.post(URL, json=body(**change))
         assert bool(openai.requests) is asked

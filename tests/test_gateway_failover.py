@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.gateway_client import HELLO, TEXT, URL, alone, body, data_of, gateway, ledger, text_of
+from tests.gateway_client import HELLO, TEXT, URL, alone, body, data_of, ledger, text_of
+from tests.marginalia import with_simulators
 from tests.simulator import Reply, Simulator
 
 # --- failover -------------------------------------------------------------------------------------
@@ -29,7 +30,7 @@ from tests.simulator import Reply, Simulator
 async def test_a_provider_that_fails_is_followed_by_the_fallback_with_its_own_model(
     reply: Reply, stream: bool, database_url: str
 ) -> None:
-    async with gateway(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
+    async with with_simulators(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
         together.reply(reply)
         asked = body(stream=stream, max_tokens=7, tools=[{"type": "function"}])
         response = await client.post(URL, json=asked)
@@ -49,14 +50,14 @@ async def test_a_provider_that_fails_is_followed_by_the_fallback_with_its_own_mo
 
 async def test_a_model_of_a_tier_falls_back_to_the_same_tier(database_url: str) -> None:
     environ = {"TOGETHER_FAST_MODEL": "small", "OPENAI_FAST_MODEL": "smaller", "AI_MAX_RETRIES": "0"}
-    async with gateway(database_url, environ) as (client, together, openai):
+    async with with_simulators(database_url, environ) as (client, together, openai):
         together.reply(Reply(status=503))
         await client.post(URL, json=body(model="together/small"))
         assert openai.requests[0].json["model"] == "smaller"
 
 
 async def test_a_silent_provider_is_overtaken_though_no_token_can_be_waited_for(database_url: str) -> None:
-    async with gateway(database_url, {"AI_FIRST_TOKEN_TIMEOUT": "0.1"}) as (client, together, _):
+    async with with_simulators(database_url, {"AI_FIRST_TOKEN_TIMEOUT": "0.1"}) as (client, together, _):
         together.reply(Reply(before_headers="stall"))
         response = await client.post(URL, json=body())
         assert response.headers["x-marginalia-provider"] == "openai"
@@ -65,7 +66,7 @@ async def test_a_silent_provider_is_overtaken_though_no_token_can_be_waited_for(
 
 
 async def test_a_slow_whole_answer_is_not_given_up(database_url: str) -> None:
-    async with gateway(database_url, {"AI_FIRST_TOKEN_TIMEOUT": "0.1"}) as (client, together, openai):
+    async with with_simulators(database_url, {"AI_FIRST_TOKEN_TIMEOUT": "0.1"}) as (client, together, openai):
         together.reply(Reply(delay=0.4))
         openai.reply(Reply(before_headers="stall"))
         response = await client.post(URL, json=body())
@@ -87,7 +88,7 @@ BREAKS = {
 @pytest.mark.parametrize("reply", BREAKS.values(), ids=BREAKS)
 async def test_another_provider_goes_on_where_a_stream_broke(reply: Reply, database_url: str) -> None:
     environ = {"AI_IDLE_TIMEOUT": "0.2", "AI_FIRST_TOKEN_TIMEOUT": "2"}
-    async with gateway(database_url, environ) as (client, together, openai):
+    async with with_simulators(database_url, environ) as (client, together, openai):
         together.reply(reply)
         asked = body(stream=True, stream_options={"include_usage": True})
         events = data_of(await client.post(URL, json=asked))
@@ -117,7 +118,7 @@ async def error_at_the_end(client: httpx.AsyncClient, asked: dict[str, Any]) -> 
     ids=str,
 )
 async def test_what_is_more_than_one_text_is_not_joined(more: dict[str, Any], database_url: str) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         together.reply(Reply(cut_after=4))
         error = await error_at_the_end(client, body(stream=True, **more))
         assert error["code"] == "all_providers_failed"
@@ -126,7 +127,7 @@ async def test_what_is_more_than_one_text_is_not_joined(more: dict[str, Any], da
 
 
 async def test_a_text_that_does_not_go_on_from_there_is_an_error_in_the_stream(database_url: str) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         together.reply(Reply(cut_after=4))
         openai.reply(Reply("Something else."))
         error = await error_at_the_end(client, body(stream=True))
@@ -146,7 +147,7 @@ async def test_json_is_not_begun_by_one_and_ended_by_another_with_a_prefill(data
     environ = {"AI_FALLBACK_PROVIDER": "openrouter", "OPENROUTER_API_KEY": "k"}
     async with Simulator() as third:
         environ["OPENROUTER_BASE_URL"] = third.base_url
-        async with gateway(database_url, environ) as (client, together, _):
+        async with with_simulators(database_url, environ) as (client, together, _):
             together.reply(Reply(text, cut_after=9))
             third.reply(Reply(text))
             asked = body(stream=True, response_format={"type": "json_object"})
@@ -196,7 +197,7 @@ async def test_an_error_has_the_status_that_sdks_expect(
 async def test_what_a_provider_finds_wrong_is_told_to_who_wrote_it_and_not_routed_around(
     database_url: str,
 ) -> None:
-    async with gateway(database_url) as (client, together, openai):
+    async with with_simulators(database_url) as (client, together, openai):
         together.reply(error(400, message="temperature is 3; at most 2", param="temperature"))
         response = await client.post(URL, json=body(temperature=3))
         found = response.json()["error"]
@@ -206,7 +207,7 @@ async def test_what_a_provider_finds_wrong_is_told_to_who_wrote_it_and_not_route
 
 
 async def test_what_a_fallback_finds_wrong_does_not_hide_why_it_was_asked(database_url: str) -> None:
-    async with gateway(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
+    async with with_simulators(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
         together.reply(error(503))
         openai.reply(error(400))
         response = await client.post(URL, json=body())
@@ -214,7 +215,7 @@ async def test_what_a_fallback_finds_wrong_does_not_hide_why_it_was_asked(databa
 
 
 async def test_offline_only_asks_nobody(database_url: str) -> None:
-    async with gateway(database_url, {"AI_OFFLINE": "only"}) as (client, together, _):
+    async with with_simulators(database_url, {"AI_OFFLINE": "only"}) as (client, together, _):
         response = await client.post(URL, json=body())
         assert response.json()["error"]["code"] == "not_configured"
         assert not together.requests

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import httpx
 import pytest
 
 from shared.text.tokens import estimate_tokens
-from tests.marginalia import events_of, marginalia, two_providers
+from tests.marginalia import events_of, with_simulators
 from tests.simulator import Simulator
 
 PATH = "/functions/v1/generate-suggestions"
@@ -45,11 +44,7 @@ class World:
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        together = await stack.enter_async_context(Simulator())
-        openai = await stack.enter_async_context(Simulator())
-        environ = two_providers(together.base_url, openai.base_url)
-        client = await stack.enter_async_context(marginalia(database_url, environ))
+    async with with_simulators(database_url) as (client, together, openai):
         yield World(client, together, openai)
 
 

@@ -6,8 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +23,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind, StatusCode
 
 from shared.telemetry.current import parse_traceparent
-from tests.marginalia import marginalia, two_providers
-from tests.simulator import Reply, Simulator
+from tests.marginalia import with_simulators
+from tests.simulator import Reply
 
 CHAT = "/v1/chat/completions"
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -75,16 +74,6 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Collector:
     return _set_up(monkeypatch, TracerProvider())
 
 
-@asynccontextmanager
-async def serving(
-    database_url: str, environ: dict[str, str] | None = None
-) -> AsyncIterator[tuple[httpx.AsyncClient, Simulator, Simulator]]:
-    async with Simulator() as together, Simulator() as openai:
-        variables = {**two_providers(together.base_url, openai.base_url), **(environ or {})}
-        async with marginalia(database_url, variables) as client:
-            yield client, together, openai
-
-
 async def ask(client: httpx.AsyncClient, *, stream: bool = False, **headers: str) -> None:
     body = {"model": "together/m", "messages": [{"role": "user", "content": DOCUMENT}], "stream": stream}
     response = await client.post(CHAT, json=body, headers=headers)
@@ -99,7 +88,7 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
 async def test_a_request_and_each_of_its_attempts_are_spans_by_the_conventions(
     collector: Collector, database_url: str
 ) -> None:
-    async with serving(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
+    async with with_simulators(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
         together.reply(Reply(status=503))
         await ask(client, stream=True, **{"x-request-id": "the-request"})
         port = int(httpx.URL(openai.base_url).port or 0)
@@ -136,7 +125,7 @@ async def test_a_request_and_each_of_its_attempts_are_spans_by_the_conventions(
 
 
 async def test_the_measures_are_those_of_the_conventions(collector: Collector, database_url: str) -> None:
-    async with serving(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, _):
+    async with with_simulators(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, _):
         await ask(client, stream=True)
         together.reply(Reply(status=503))
         await ask(client)
@@ -156,7 +145,7 @@ async def test_the_measures_are_those_of_the_conventions(collector: Collector, d
 
 
 async def test_a_request_that_failed_is_marked(collector: Collector, database_url: str) -> None:
-    async with serving(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
+    async with with_simulators(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
         together.reply(Reply(status=500))
         openai.reply(Reply(status=500))
         body = {"model": "together/m", "messages": [{"role": "user", "content": "?"}]}
@@ -167,7 +156,7 @@ async def test_a_request_that_failed_is_marked(collector: Collector, database_ur
 
 
 async def test_embeddings_are_spans_of_their_request_too(collector: Collector, database_url: str) -> None:
-    async with serving(database_url, {"AI_EMBEDDING_PROVIDER": "openai"}) as (client, _, _):
+    async with with_simulators(database_url, {"AI_EMBEDDING_PROVIDER": "openai"}) as (client, _, _):
         body = {"document_id": "d", "markdown_content": DOCUMENT}
         assert (await client.post("/functions/v1/index-document", json=body)).status_code == 200
     (server,) = collector.finished(SpanKind.SERVER)
@@ -180,7 +169,7 @@ async def test_embeddings_are_spans_of_their_request_too(collector: Collector, d
 async def test_the_caller_s_trace_goes_on_here_and_at_the_provider(
     collector: Collector, database_url: str
 ) -> None:
-    async with serving(database_url) as (client, together, _):
+    async with with_simulators(database_url) as (client, together, _):
         await ask(client, traceparent=TRACEPARENT)
         (request,) = together.requests
     (server,) = collector.finished(SpanKind.SERVER)
@@ -197,7 +186,7 @@ async def test_a_trace_that_is_not_sampled_is_passed_on_as_such(
     monkeypatch: pytest.MonkeyPatch, database_url: str
 ) -> None:
     collector = _set_up(monkeypatch, TracerProvider(sampler=ALWAYS_OFF))
-    async with serving(database_url) as (client, together, _):
+    async with with_simulators(database_url) as (client, together, _):
         await ask(client, traceparent=TRACEPARENT)
         (request,) = together.requests
     assert collector.spans.get_finished_spans() == ()
@@ -218,7 +207,7 @@ async def test_a_trace_that_is_not_sampled_is_passed_on_as_such(
 async def test_without_an_sdk_a_valid_header_is_passed_on_and_another_ignored(
     sent: Sequence[str], passed_on: str | None, database_url: str
 ) -> None:
-    async with serving(database_url) as (client, together, _):
+    async with with_simulators(database_url) as (client, together, _):
         body = {"model": "together/m", "messages": [{"role": "user", "content": "?"}]}
         headers = [("traceparent", one) for one in sent]
         assert (await client.post(CHAT, json=body, headers=headers)).status_code == 200
@@ -236,7 +225,7 @@ async def test_nothing_anybody_wrote_and_no_key_is_in_any_telemetry(
     collector: Collector, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with serving(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
+    async with with_simulators(database_url, {"AI_MAX_RETRIES": "0"}) as (client, together, openai):
         openai.reply_text("So does the nightingale.")
         for reply in (Reply(text="So does the nightingale."), Reply(status=401), Reply(cut_after=2)):
             together.reply(reply)
@@ -254,7 +243,7 @@ async def test_nothing_anybody_wrote_and_no_key_is_in_any_telemetry(
 async def test_what_was_asked_and_answered_is_in_the_span_where_that_is_switched_on(
     collector: Collector, database_url: str
 ) -> None:
-    async with serving(database_url, CAPTURE) as (client, together, _):
+    async with with_simulators(database_url, CAPTURE) as (client, together, _):
         together.reply_text("So does the nightingale.")
         await _suggest(client)
     (span,) = collector.finished(SpanKind.CLIENT)

@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from shared.tasks import sources
 from shared.tasks.reading import PART_TOKENS, in_parts
 from shared.text.tokens import estimate_tokens
 from shared.types import Match
-from tests.marginalia import events_of, marginalia, two_providers
+from tests.marginalia import events_of, marginalia, two_providers, with_simulators
 from tests.simulator import Reply, Simulator
 from tests.store_samples import ALICE, BOB, put
 
@@ -63,11 +62,7 @@ class World:
 
 @pytest.fixture
 async def world(database_url: str) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        together = await stack.enter_async_context(Simulator())
-        openai = await stack.enter_async_context(Simulator())
-        environ = two_providers(together.base_url, openai.base_url)
-        client = await stack.enter_async_context(marginalia(database_url, environ))
+    async with with_simulators(database_url) as (client, together, openai):
         yield World(client, together, openai)
 
 
